@@ -1,0 +1,89 @@
+//! What is fuzzed, and what must hold for any input. Shared by the cargo-fuzz targets beside this file and by
+//! `tests/fuzz_smoke.rs`.
+
+#![allow(dead_code, reason = "each fuzz target uses one of the functions")]
+
+use bateau::model::compression::Compression;
+use bateau::model::record::{Records, validate_records};
+use bateau::wire::schema::{MAX_ELEMENTS, versions, walk, walk_header};
+use bytes::Bytes;
+use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
+use kafka_protocol::protocol::Decodable;
+
+/// What a batch may unpack to.
+const UNPACKED_LIMIT: usize = 256 * 1024;
+
+const BATCH_HEADER: usize = 61;
+
+/// `ListOffsets` 11 is laid out as 10, where kafka-protocol 0.18 ends.
+const LIST_OFFSETS: i16 = 2;
+const LAST_LIST_OFFSETS: i16 = 10;
+
+/// A frame that passes the walk is decoded, up to the byte where the walk ended; so the decoder reserved for elements
+/// that were there.
+pub(crate) fn request(frame: &[u8]) {
+    let Some([a, b, c, d]) = frame.first_chunk::<4>() else {
+        return;
+    };
+    let (api_key, version) = (i16::from_be_bytes([*a, *b]), i16::from_be_bytes([*c, *d]));
+    let covered = versions(api_key).is_some_and(|versions| versions.contains(&version));
+    let Ok(api) = ApiKey::try_from(api_key) else {
+        return;
+    };
+    if !covered {
+        assert!(walk(api_key, version, frame).is_err());
+        return;
+    }
+    let header_version = api.request_header_version(version);
+    let Ok(header) = walk_header(header_version, frame) else {
+        return;
+    };
+    let mut rest = Bytes::copy_from_slice(frame);
+    RequestHeader::decode(&mut rest, header_version).expect("the header passed the walk");
+    assert_eq!(frame.len() - rest.len(), header);
+
+    let Ok(walked) = walk(api_key, version, &rest) else {
+        return;
+    };
+    assert!(walked.elements <= MAX_ELEMENTS);
+    let body = rest.len();
+    let version = if api_key == LIST_OFFSETS {
+        version.min(LAST_LIST_OFFSETS)
+    } else {
+        version
+    };
+    RequestKind::decode(api, &mut rest, version).expect("the body passed the walk");
+    assert_eq!(body - rest.len(), walked.consumed);
+}
+
+/// A batch unpacks within the limit or not at all, and what the validation says of its records is so.
+pub(crate) fn batch(batch: &[u8]) {
+    let Some((header, packed)) = batch.split_first_chunk::<BATCH_HEADER>() else {
+        return;
+    };
+    let attributes = i16::from_be_bytes([header[21], header[22]]);
+    let count = i32::from_be_bytes([header[57], header[58], header[59], header[60]]);
+    let Ok(codec) = Compression::from_attributes(attributes) else {
+        return;
+    };
+    let Ok(unpacked) = codec.decompress(packed, UNPACKED_LIMIT) else {
+        return;
+    };
+    assert!(unpacked.len() <= UNPACKED_LIMIT);
+    let Ok(facts) = validate_records(&unpacked, count) else {
+        return;
+    };
+    let mut keyless = 0;
+    let mut read = 0;
+    for record in Records::new(&unpacked, count).expect("the count was validated") {
+        let record = record.expect("the records were validated");
+        assert_eq!(record.headers.len(), record.headers.clone().count());
+        assert!(record.timestamp_delta <= facts.max_timestamp_delta);
+        keyless += usize::from(record.key.is_none());
+        read += 1;
+    }
+    assert_eq!(
+        (read, keyless > 0),
+        (facts.count, facts.first_keyless.is_some())
+    );
+}

@@ -1,0 +1,117 @@
+//! Appending what producers send.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Broker, BrokerError};
+use crate::cluster::{Group, Outcome, Pending, TopicImage};
+use crate::keys::{CompressionType, TimestampType, TopicSettings};
+use crate::model::compression::Compression;
+use crate::model::{Offset, PartitionId};
+use crate::partition::{Refusal, Rules, check};
+
+/// When a producer wants its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// Never; errors close the connection.
+    None,
+    /// When the leader has it as durable as the topic asks.
+    Leader,
+    /// When a majority, and `min.insync.replicas`, have it as durable as the topic asks.
+    All,
+}
+
+/// An append that was accepted, acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Produced {
+    pub base_offset: Offset,
+    /// Set if the topic stamps records with the leader's time.
+    pub log_append_time: Option<i64>,
+    pub log_start_offset: Offset,
+}
+
+/// An append on its way.
+#[derive(Debug)]
+pub struct PendingAppend {
+    pending: Pending,
+    group: Arc<Group>,
+    log_append_time: Option<i64>,
+}
+
+impl Broker {
+    /// Checks one record set and puts it before the partition's group. What one caller begins one
+    /// after the other is appended in that order.
+    ///
+    /// # Errors
+    /// [`BrokerError`] for everything that is known before the append; nothing was written then.
+    pub async fn begin_produce(
+        &self,
+        topic: &Arc<TopicImage>,
+        partition: PartitionId,
+        records: Bytes,
+        acks: Acks,
+    ) -> Result<PendingAppend, BrokerError> {
+        let log = self.log(topic, partition)?;
+        let settings = self.topic_settings(topic);
+        let needed = usize::from(settings.min_insync_replicas);
+        let in_sync = topic.partition(partition).map_or(0, |p| p.replicas.len());
+        if acks == Acks::All && in_sync < needed {
+            return Err(BrokerError::NotEnoughReplicas { partition: log.identity.name.to_string(), in_sync, needed });
+        }
+        self.0.space.check()?;
+        let batch = check(&records, &rules(&settings), self.now_ms())?;
+        let log_append_time = batch.log_append_time;
+        let group = log.group().await.map_err(|e| BrokerError::of_log(&log.identity.name, e))?;
+        let pending = group.propose(batch).await.map_err(|e| BrokerError::of_group(&log.identity.name, e))?;
+        Ok(PendingAppend { pending, group, log_append_time })
+    }
+}
+
+impl PendingAppend {
+    /// Resolves when the append is acknowledged. With one voter, the leader's own flush is the
+    /// majority's, so all acks wait for the same.
+    pub async fn done(self) -> Result<Produced, BrokerError> {
+        let name = &self.group.partition.identity.name;
+        let outcome = self.pending.outcome().await.map_err(|e| BrokerError::of_group(name, e))?;
+        let base_offset = match outcome {
+            // A duplicate is answered as its original was: to the producer both are one append.
+            Outcome::Appended { base_offset } | Outcome::Refused(Refusal::Duplicate { base_offset }) => base_offset,
+            Outcome::Refused(Refusal::Producer(error)) => return Err(error.into()),
+            Outcome::Refused(Refusal::StaleTerm { .. }) => {
+                return Err(BrokerError::NotLeader { partition: name.to_string() });
+            }
+            Outcome::Done => unreachable!("a batch became a marker"),
+        };
+        Ok(Produced {
+            base_offset,
+            log_append_time: self.log_append_time,
+            log_start_offset: self.group.partition.lines.log_start(),
+        })
+    }
+}
+
+fn rules(settings: &TopicSettings) -> Rules {
+    Rules {
+        batch_bytes_max: settings.max_message_bytes as usize,
+        segment_bytes: settings.segment_bytes as usize,
+        log_append_time: settings.timestamp_type == TimestampType::LogAppendTime,
+        timestamp_before_max_ms: settings.timestamp_before_max_ms,
+        timestamp_after_max_ms: settings.timestamp_after_max_ms,
+        keys_required: settings.cleanup.compact,
+        recompress: recompress(settings.compression),
+    }
+}
+
+/// The codec and level that the topic wants instead of the producer's.
+fn recompress(wanted: CompressionType) -> Option<(Compression, Option<i32>)> {
+    let chosen = |level: i32| (level != -1).then_some(level);
+    match wanted {
+        CompressionType::Producer => None,
+        CompressionType::Uncompressed => Some((Compression::None, None)),
+        CompressionType::Gzip { level } => Some((Compression::Gzip, chosen(level))),
+        CompressionType::Snappy => Some((Compression::Snappy, None)),
+        CompressionType::Lz4 { level } => Some((Compression::Lz4, Some(level))),
+        CompressionType::Zstd { level } => Some((Compression::Zstd, Some(level))),
+    }
+}

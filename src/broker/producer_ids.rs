@@ -1,0 +1,30 @@
+//! Producer ids for idempotent producers: taken from the metadata log in blocks (KIP-730).
+
+use tokio::sync::Mutex;
+
+use super::{Broker, BrokerError};
+use crate::cluster::{Command, ProducerIdsTaken};
+
+/// Ids taken at a time; those not given out when the node stops are never used.
+const BLOCK: i64 = 1000;
+
+/// What is left of this node's block: next, and end (exclusive).
+#[derive(Debug, Default)]
+pub(super) struct ProducerIds(Mutex<(i64, i64)>);
+
+impl Broker {
+    /// A producer id that was never given out, and its first epoch.
+    pub async fn init_producer_id(&self) -> Result<(i64, i16), BrokerError> {
+        let mut block = self.0.producer_ids.0.lock().await;
+        if block.0 == block.1 {
+            let _only_one = self.0.controller.lock().await;
+            let first = self.image().next_producer_id;
+            let taken = Command::ProducerIdsTaken(ProducerIdsTaken { next: first + BLOCK });
+            self.change_metadata(vec![taken]).await?;
+            *block = (first, first + BLOCK);
+        }
+        let id = block.0;
+        block.0 += 1;
+        Ok((id, 0))
+    }
+}

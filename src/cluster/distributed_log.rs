@@ -1,0 +1,284 @@
+//! A partition's log as this node holds it, whatever its Raft group is doing.
+//!
+//! Owns the life cycle: *parked* (files at most, no tasks), *active* (its group runs), *failed*
+//! (its group stopped, say by a disk error; the next use after a pause opens and verifies it
+//! again), *deleted*. Nothing outside asks which: whoever needs the log calls [`DistributedLog::group`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::clock::Clock;
+use super::durability::Durability;
+use super::raft::{Commands, Group, GroupError, GroupParts};
+use crate::model::RaftIndex;
+use crate::partition::{Identity, Partition};
+use crate::storage::{DataDir, Disk, Flusher, GroupId, LogOptions, StorageError, Votes};
+
+/// How long a failed log is left alone before it is opened again, in milliseconds.
+const REOPEN_AFTER_MS: i64 = 1_000;
+
+/// What all logs of a node stand on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NodeStorage {
+    pub data_dir: Arc<DataDir>,
+    pub cluster_id: Uuid,
+    pub flusher: Arc<Flusher>,
+    pub votes: Arc<Votes>,
+    pub clock: Clock,
+    /// Notified when the node must stop, since its votes cannot be kept.
+    pub failed: Arc<tokio::sync::Notify>,
+}
+
+/// A topic's settings as far as its logs heed them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    pub options: LogOptions,
+    pub flush_messages: u64,
+    pub flush_ms: u64,
+}
+
+/// Why a log cannot be used now.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error("the log of {partition} cannot be opened")]
+    Storage { partition: String, #[source] source: Arc<StorageError> },
+    #[error("{partition} was deleted")]
+    Deleted { partition: String },
+    #[error("the log of {partition} failed a moment ago and is left alone for now: {reason}")]
+    Failed { partition: String, reason: String },
+    #[error("this node is closing")]
+    Closing,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct DistributedLog {
+    pub identity: Identity,
+    storage: NodeStorage,
+    settings: ArcSwap<LogSettings>,
+    active: ArcSwapOption<Group>,
+    closed: AtomicBool,
+    /// Held while the group is started or stopped.
+    life: tokio::sync::Mutex<Life>,
+}
+
+#[derive(Debug, Default)]
+struct Life {
+    failed: Option<(i64, String)>,
+    deleted: bool,
+}
+
+impl DistributedLog {
+    pub fn new(storage: NodeStorage, identity: Identity, settings: LogSettings) -> Self {
+        Self {
+            identity,
+            storage,
+            settings: ArcSwap::from_pointee(settings),
+            active: ArcSwapOption::empty(),
+            closed: AtomicBool::new(false),
+            life: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The running group; started if it is not, which is when the high watermark becomes known.
+    ///
+    /// # Errors
+    /// [`LogError`] if it cannot be started, or must not be any more.
+    pub async fn group(&self) -> Result<Arc<Group>, LogError> {
+        if let Some(group) = self.running() {
+            return Ok(group);
+        }
+        self.start(None).await
+    }
+
+    /// The group, if it runs.
+    pub fn running(&self) -> Option<Arc<Group>> {
+        self.active.load_full().filter(|g| !g.has_stopped())
+    }
+
+    /// As [`Self::group`], for the metadata log: its commands are applied from `applied` on.
+    pub(super) async fn start_with(
+        &self,
+        commands: Arc<dyn Commands>,
+        applied: impl FnOnce(&Partition) -> Option<RaftIndex> + Send + 'static,
+    ) -> Result<Arc<Group>, LogError> {
+        self.start(Some((commands, Box::new(applied)))).await
+    }
+
+    async fn start(&self, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+        let mut life = self.life.lock().await;
+        if let Some(group) = self.running() {
+            return Ok(group);
+        }
+        let partition = || self.identity.name.to_string();
+        if self.closed.load(Acquire) {
+            return Err(LogError::Closing);
+        }
+        if life.deleted {
+            return Err(LogError::Deleted { partition: partition() });
+        }
+        let now = self.storage.clock.now_ms();
+        if let Some((at, reason)) = life.failed.as_ref().filter(|(at, _)| now - at < REOPEN_AFTER_MS) {
+            tracing::debug!(partition = %self.identity.name, at, "left alone");
+            return Err(LogError::Failed { partition: partition(), reason: reason.clone() });
+        }
+        if let Some(stopped) = self.active.swap(None) {
+            tracing::warn!(partition = %self.identity.name, "its Raft group had stopped; opening the log again");
+            stopped.stop().await;
+        }
+        match self.open_and_start(commands).await {
+            Ok(group) => {
+                life.failed = None;
+                self.active.store(Some(Arc::clone(&group)));
+                Ok(group)
+            }
+            Err(error) => {
+                tracing::error!(partition = %self.identity.name, %error, cause = ?std::error::Error::source(&error), "a log does not start");
+                life.failed = Some((now, error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_and_start(&self, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+        let settings = **self.settings.load();
+        let opened = self.open(settings.options).await;
+        let (partition, applied) = opened.map_err(|source| LogError::Storage {
+            partition: self.identity.name.to_string(),
+            source: Arc::new(source),
+        })?;
+        let (commands, applied) = match commands {
+            None => (None, applied),
+            Some((commands, applied)) => (Some(commands), applied(&partition)),
+        };
+        let NodeStorage { flusher, clock, votes, failed, .. } = self.storage.clone();
+        let durability = Durability::new(flusher, clock, settings.flush_messages, settings.flush_ms);
+        let parts = GroupParts {
+            partition: Arc::new(partition),
+            id: self.group_id(),
+            votes,
+            durability,
+            commands,
+            applied,
+            failed,
+        };
+        Ok(Arc::new(Group::start(parts).await?))
+    }
+
+    /// Opens the files on one of the flusher's threads: recovery may read for a while.
+    async fn open(&self, options: LogOptions) -> Result<Opened, StorageError> {
+        let (answer, wait) = oneshot::channel();
+        let (data_dir, identity) = (Arc::clone(&self.storage.data_dir), self.identity.clone());
+        self.storage.flusher.run(Box::new(move || drop(answer.send(open_in(&data_dir, identity, options)))));
+        wait.await.unwrap_or_else(|_| Err(stopped(&self.dir())))
+    }
+
+    fn group_id(&self) -> GroupId {
+        let log = self.identity.log;
+        GroupId { topic_id: log.topic_id, partition: log.partition, replica_id: log.replica_id }
+    }
+
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        self.storage.data_dir.disk()
+    }
+
+    /// Whether there are segments beside the active one, as far as file names tell.
+    pub fn has_closed_segments(&self) -> bool {
+        let names = self.disk().read_dir(&self.dir()).unwrap_or_default();
+        names.iter().filter(|name| name.ends_with(".log")).count() > 1
+    }
+
+    /// Does file work on one of the flusher's threads.
+    pub async fn in_background(
+        &self,
+        work: impl FnOnce(&dyn Disk) -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let (answer, wait) = oneshot::channel();
+        let disk = Arc::clone(self.disk());
+        self.storage.flusher.run(Box::new(move || drop(answer.send(work(&*disk)))));
+        wait.await.unwrap_or_else(|_| Err(stopped(&self.dir())))
+    }
+
+    pub fn dir(&self) -> PathBuf {
+        self.storage.data_dir.partition_path(&self.identity.name.topic, self.identity.name.partition)
+    }
+
+    /// Takes over changed topic settings, at once if the log is open.
+    pub fn configure(&self, settings: LogSettings) {
+        self.settings.store(Arc::new(settings));
+        if let Some(group) = self.running() {
+            group.partition.set_options(settings.options);
+            group.durability.relax(settings.flush_messages, settings.flush_ms);
+        }
+    }
+
+    /// Stops the group and leaves everything on disk, synced, with a snapshot: a clean stop.
+    pub async fn close(&self) {
+        let _life = self.life.lock().await;
+        self.closed.store(true, Release);
+        if let Some(group) = self.active.swap(None) {
+            group.stop().await;
+            group.durability.settle_all(&group.partition).await;
+        }
+    }
+
+    /// Stops the group and removes the files: renamed at once, unlinked in the background.
+    pub async fn delete(&self) {
+        let mut life = self.life.lock().await;
+        life.deleted = true;
+        if let Some(group) = self.active.swap(None) {
+            group.partition.announce();
+            group.stop().await;
+        }
+        if let Err(error) = self.storage.votes.forget(&self.group_id()) {
+            tracing::warn!(partition = %self.identity.name, %error, "the vote of a deleted log stays");
+        }
+        let (data_dir, name) = (Arc::clone(&self.storage.data_dir), self.identity.name.clone());
+        let (renamed, wait) = oneshot::channel();
+        self.storage.flusher.run(Box::new(move || {
+            if !data_dir.disk().exists(&data_dir.partition_path(&name.topic, name.partition)).unwrap_or(true) {
+                // It was never used, so nothing was ever written.
+                return;
+            }
+            let moved = data_dir.delete(&name.topic, name.partition);
+            _ = renamed.send(());
+            match moved {
+                Ok(files) => files.run(),
+                Err(error) => tracing::warn!(partition = %name, %error, "a deleted log's files stay for now"),
+            }
+        }));
+        drop(wait.await);
+    }
+}
+
+type CommandsFrom = (Arc<dyn Commands>, Box<dyn FnOnce(&Partition) -> Option<RaftIndex> + Send>);
+/// An open partition, and the Raft index up to which its state is known to be applied.
+type Opened = (Partition, Option<RaftIndex>);
+
+/// The flusher went away with the work: the node is closing.
+fn stopped(dir: &Path) -> StorageError {
+    let source = io::Error::other("the node is closing");
+    StorageError::Io { action: "work on", path: dir.to_path_buf(), source }
+}
+
+fn open_in(data_dir: &DataDir, identity: Identity, options: LogOptions) -> Result<Opened, StorageError> {
+    let (topic, partition) = (&identity.name.topic, identity.name.partition);
+    let dir = data_dir.partition_path(topic, partition);
+    let disk = Arc::clone(data_dir.disk());
+    match Partition::open(disk, dir.clone(), identity.clone(), options) {
+        Err(StorageError::Foreign { found, .. }) => {
+            tracing::warn!(partition = %identity.name, ?found, "the directory holds another topic's log; it is set aside");
+            data_dir.set_aside(topic, partition)?;
+            Partition::open(Arc::clone(data_dir.disk()), dir, identity, options)
+        }
+        opened => opened,
+    }
+}

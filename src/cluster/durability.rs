@@ -1,0 +1,161 @@
+//! When an append of one log counts as written, and when its snapshot is due.
+//!
+//! `flush.messages=1` (the default here): once it is synced. Larger: at once, with a sync in the
+//! background after that many records or `flush.ms`. Markers always wait for the sync.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::raft::{Progress, spawn};
+use crate::partition::{Appended, Partition};
+use crate::storage::Flusher;
+
+/// Bytes after which a strictly synced log gets a snapshot, so that a restart has little to check.
+const SNAPSHOT_EVERY_BYTES: u64 = 64 << 20;
+
+/// See the module. One for each log.
+#[derive(Debug)]
+pub struct Durability {
+    flusher: Arc<Flusher>,
+    clock: Clock,
+    /// `flush.messages`; 1 syncs before every acknowledgement.
+    messages: AtomicU64,
+    /// `flush.ms`; `u64::MAX`: never by time.
+    flush_ms: AtomicU64,
+    /// Records acknowledged and not yet handed to a sync.
+    unsynced: AtomicU64,
+    timer_armed: AtomicBool,
+    snapshotting: AtomicBool,
+    applied: OnceLock<Arc<Progress>>,
+}
+
+impl Durability {
+    pub fn new(flusher: Arc<Flusher>, clock: Clock, messages: u64, flush_ms: u64) -> Arc<Self> {
+        Arc::new(Self {
+            flusher,
+            clock,
+            messages: messages.into(),
+            flush_ms: flush_ms.into(),
+            unsynced: 0.into(),
+            timer_armed: false.into(),
+            snapshotting: false.into(),
+            applied: OnceLock::new(),
+        })
+    }
+
+    /// Takes over changed topic settings.
+    pub fn relax(&self, messages: u64, flush_ms: u64) {
+        self.messages.store(messages.max(1), Relaxed);
+        self.flush_ms.store(flush_ms, Relaxed);
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Says where to read how far the group has applied, for snapshots.
+    pub(super) fn follow(&self, applied: Arc<Progress>) {
+        // A group that is started again after a failure brings a new one with a new Durability.
+        drop(self.applied.set(applied));
+    }
+
+    /// Calls `done` when what was appended is as durable as the topic asks.
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        partition: &Arc<Partition>,
+        appended: Appended,
+        done: impl FnOnce(io::Result<()>) + Send + 'static,
+    ) {
+        let messages = self.messages.load(Relaxed);
+        let strict = messages <= 1;
+        if strict || appended.has_marker {
+            self.unsynced.store(0, Relaxed);
+            let done = move |result: Result<(), _>| done(result.map_err(io::Error::other));
+            self.flusher.sync(partition.flush_handle(), Box::new(done));
+        } else {
+            done(Ok(()));
+            self.sync_later(partition, appended.records, messages);
+        }
+        if appended.rolled || (strict && appended.bytes_since_snapshot >= SNAPSHOT_EVERY_BYTES) {
+            self.snapshot(partition);
+        }
+    }
+
+    fn sync_later(self: &Arc<Self>, partition: &Arc<Partition>, records: u64, messages: u64) {
+        let unsynced = self.unsynced.fetch_add(records, AcqRel) + records;
+        if unsynced >= messages {
+            self.sync_in_background(partition);
+            return;
+        }
+        let flush_ms = self.flush_ms.load(Relaxed);
+        // A century is as good as never.
+        if flush_ms > 3_153_600_000_000 || self.timer_armed.swap(true, AcqRel) {
+            return;
+        }
+        let (durability, partition) = (Arc::clone(self), Arc::clone(partition));
+        spawn(async move {
+            tokio::time::sleep(Duration::from_millis(flush_ms)).await;
+            durability.timer_armed.store(false, Release);
+            durability.sync_in_background(&partition);
+        });
+    }
+
+    fn sync_in_background(&self, partition: &Arc<Partition>) {
+        self.unsynced.store(0, Release);
+        let name = partition.identity.name.clone();
+        let report = move |result: Result<(), _>| {
+            if let Err(error) = result {
+                let error: Arc<crate::storage::StorageError> = error;
+                tracing::error!(partition = %name, %error, "a background sync failed; the log refuses appends");
+            }
+        };
+        self.flusher.sync(partition.flush_handle(), Box::new(report));
+    }
+
+    /// Writes a snapshot in the background, unless one is being written.
+    pub fn snapshot(self: &Arc<Self>, partition: &Arc<Partition>) {
+        if self.snapshotting.swap(true, AcqRel) {
+            return;
+        }
+        let applied = self.applied.get().and_then(|p| p.applied());
+        let Some(job) = partition.snapshot(applied) else {
+            self.snapshotting.store(false, Release);
+            return;
+        };
+        let (durability, name) = (Arc::clone(self), partition.identity.name.clone());
+        let synced = move |result: Result<(), Arc<crate::storage::StorageError>>| {
+            let written = result.map_err(|e| e.to_string()).and_then(|()| job.run().map_err(|e| e.to_string()));
+            if let Err(error) = written {
+                tracing::warn!(partition = %name, %error, "a snapshot was not written");
+            }
+            durability.snapshotting.store(false, Release);
+        };
+        self.flusher.sync(partition.flush_handle(), Box::new(synced));
+    }
+
+    /// Waits until everything appended is synced and a snapshot of it is written: a clean stop.
+    pub async fn settle_all(self: &Arc<Self>, partition: &Arc<Partition>) {
+        let (synced, wait) = tokio::sync::oneshot::channel();
+        let done = move |result: Result<(), Arc<crate::storage::StorageError>>| _ = synced.send(result.is_ok());
+        self.flusher.sync(partition.flush_handle(), Box::new(done));
+        if !wait.await.unwrap_or(false) {
+            return;
+        }
+        let applied = self.applied.get().and_then(|p| p.applied());
+        let Some(job) = partition.snapshot(applied) else { return };
+        let (written, wait) = tokio::sync::oneshot::channel();
+        self.flusher.run(Box::new(move || drop(written.send(job.run()))));
+        if let Ok(Err(error)) = wait.await {
+            tracing::warn!(partition = %partition.identity.name, %error, "the last snapshot was not written");
+        }
+    }
+
+    /// Does file work on one of the flusher's threads.
+    pub(super) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
+        self.flusher.run(Box::new(work));
+    }
+}

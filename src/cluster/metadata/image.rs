@@ -1,0 +1,268 @@
+//! The cluster as of one agreed command: nodes, topics, placements, configurations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::command::{
+    BrokerConfigured, Command, CommandError, Counters, NodeRegistered, PartitionsAdded, Placement,
+    ProducerIdsTaken, Replica, TopicConfigured, TopicCreated, TopicDeleted, topic_id,
+};
+use crate::model::{PartitionId, TopicId, TopicName};
+
+/// A node as it registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeImage {
+    pub id: i32,
+    pub directory_id: Uuid,
+    /// Where Kafka clients find it.
+    pub kafka_host: String,
+    pub kafka_port: u16,
+    pub rack: Option<String>,
+}
+
+impl NodeImage {
+    /// The command that registers it.
+    pub fn registered(&self) -> Command {
+        Command::NodeRegistered(NodeRegistered {
+            node: self.id,
+            directory_id: self.directory_id.as_bytes().to_vec(),
+            kafka_host: self.kafka_host.clone(),
+            kafka_port: self.kafka_port.into(),
+            rack: self.rack.clone(),
+        })
+    }
+}
+
+/// Where a partition's replicas are; the preferred leader first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionImage {
+    pub replicas: Vec<Replica>,
+}
+
+impl PartitionImage {
+    /// The replica that `node` holds.
+    pub fn on(&self, node: i32) -> Option<u64> {
+        self.replicas.iter().find(|r| r.node == node).map(|r| r.replica_id)
+    }
+
+    pub fn nodes(&self) -> Vec<i32> {
+        self.replicas.iter().map(|r| r.node).collect()
+    }
+}
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicImage {
+    pub name: TopicName,
+    pub id: TopicId,
+    pub partitions: Vec<PartitionImage>,
+    /// Its own configuration; the rest is the brokers' and the defaults.
+    pub overrides: BTreeMap<String, String>,
+}
+
+impl TopicImage {
+    pub fn partition(&self, partition: PartitionId) -> Option<&PartitionImage> {
+        self.partitions.get(usize::try_from(partition).ok()?)
+    }
+
+    /// Kafka's own topics, which clients see and may not write.
+    pub fn is_internal(&self) -> bool {
+        matches!(self.name.as_str(), "__consumer_offsets" | "__transaction_state")
+    }
+}
+
+/// See the module. Cheap to clone: topics are shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetadataImage {
+    pub nodes: BTreeMap<i32, NodeImage>,
+    by_name: BTreeMap<TopicName, Arc<TopicImage>>,
+    by_id: BTreeMap<TopicId, Arc<TopicImage>>,
+    /// Dynamic broker configuration for the whole cluster.
+    pub cluster_overrides: BTreeMap<String, String>,
+    /// Dynamic broker configuration of single nodes.
+    pub node_overrides: BTreeMap<i32, BTreeMap<String, String>>,
+    pub next_producer_id: i64,
+    /// Replica ids from here on were never given out.
+    pub next_replica_id: u64,
+    pub partitions: usize,
+}
+
+impl MetadataImage {
+    pub fn topic(&self, name: &str) -> Option<&Arc<TopicImage>> {
+        self.by_name.get(name)
+    }
+
+    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<TopicImage>> {
+        self.by_id.get(&id)
+    }
+
+    /// All topics by name.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Arc<TopicImage>> {
+        self.by_name.values()
+    }
+
+    /// Changes the image by one agreed command. Commands were checked before they were proposed;
+    /// one whose topic has gone in the meantime changes nothing.
+    ///
+    /// # Errors
+    /// [`CommandError`] if an id in it is not one.
+    pub fn apply(&mut self, command: Command) -> Result<(), CommandError> {
+        match command {
+            Command::TopicCreated(created) => self.create(created),
+            Command::TopicDeleted(TopicDeleted { topic_id: id }) => {
+                if let Some(topic) = self.by_id.remove(&topic_id(&id)?) {
+                    self.by_name.remove(topic.name.as_str());
+                    self.partitions -= topic.partitions.len();
+                }
+                Ok(())
+            }
+            Command::PartitionsAdded(PartitionsAdded { topic_id: id, partitions }) => {
+                let added = self.placed(partitions);
+                self.partitions += added.len();
+                self.change(topic_id(&id)?, |topic| topic.partitions.extend(added));
+                Ok(())
+            }
+            Command::TopicConfigured(TopicConfigured { topic_id: id, overrides }) => {
+                self.change(topic_id(&id)?, |topic| topic.overrides = overrides);
+                Ok(())
+            }
+            Command::BrokerConfigured(BrokerConfigured { node, overrides }) => {
+                match node {
+                    None => self.cluster_overrides = overrides,
+                    Some(node) => drop(self.node_overrides.insert(node, overrides)),
+                }
+                Ok(())
+            }
+            Command::ProducerIdsTaken(ProducerIdsTaken { next }) => {
+                self.next_producer_id = self.next_producer_id.max(next);
+                Ok(())
+            }
+            Command::NodeRegistered(node) => self.register(node),
+            Command::Counters(Counters { next_replica_id }) => {
+                self.next_replica_id = self.next_replica_id.max(next_replica_id);
+                Ok(())
+            }
+        }
+    }
+
+    /// Commands that make this image out of an empty one.
+    pub fn commands(&self) -> Vec<Command> {
+        let mut commands = vec![
+            Command::Counters(Counters { next_replica_id: self.next_replica_id }),
+            Command::ProducerIdsTaken(ProducerIdsTaken { next: self.next_producer_id }),
+            Command::BrokerConfigured(BrokerConfigured { node: None, overrides: self.cluster_overrides.clone() }),
+        ];
+        for (node, overrides) in &self.node_overrides {
+            let overrides = overrides.clone();
+            commands.push(Command::BrokerConfigured(BrokerConfigured { node: Some(*node), overrides }));
+        }
+        commands.extend(self.nodes.values().map(NodeImage::registered));
+        commands.extend(self.topics().map(|t| {
+            let partitions = t.partitions.iter().map(|p| Placement { replicas: p.replicas.clone() });
+            Command::TopicCreated(TopicCreated {
+                name: t.name.to_string(),
+                topic_id: t.id.0.as_bytes().to_vec(),
+                partitions: partitions.collect(),
+                overrides: t.overrides.clone(),
+            })
+        }));
+        commands
+    }
+
+    fn create(&mut self, created: TopicCreated) -> Result<(), CommandError> {
+        let name = TopicName::new(&created.name)
+            .map_err(|error| CommandError::Batch { reason: error.to_string() })?;
+        let partitions = self.placed(created.partitions);
+        self.partitions += partitions.len();
+        let id = topic_id(&created.topic_id)?;
+        self.put(TopicImage { name, id, partitions, overrides: created.overrides });
+        Ok(())
+    }
+
+    fn placed(&mut self, partitions: Vec<Placement>) -> Vec<PartitionImage> {
+        let highest = partitions.iter().flat_map(|p| &p.replicas).map(|r| r.replica_id).max();
+        self.next_replica_id = self.next_replica_id.max(highest.map_or(0, |id| id + 1));
+        partitions.into_iter().map(|p| PartitionImage { replicas: p.replicas }).collect()
+    }
+
+    fn change(&mut self, id: TopicId, how: impl FnOnce(&mut TopicImage)) {
+        if let Some(topic) = self.by_id.get(&id) {
+            let mut topic = TopicImage::clone(topic);
+            how(&mut topic);
+            self.put(topic);
+        }
+    }
+
+    fn put(&mut self, topic: TopicImage) {
+        let topic = Arc::new(topic);
+        self.by_id.insert(topic.id, Arc::clone(&topic));
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+
+    fn register(&mut self, node: NodeRegistered) -> Result<(), CommandError> {
+        let directory_id = topic_id(&node.directory_id)?.0;
+        let kafka_port = u16::try_from(node.kafka_port)
+            .map_err(|_| CommandError::Batch { reason: format!("port {}", node.kafka_port) })?;
+        let NodeRegistered { node: id, kafka_host, rack, .. } = node;
+        self.nodes.insert(id, NodeImage { id, directory_id, kafka_host, kafka_port, rack });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image() -> MetadataImage {
+        let mut image = MetadataImage::default();
+        let id = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
+        let placement = |replica_id| Placement { replicas: vec![Replica { node: 1, replica_id }] };
+        for command in [
+            Command::TopicCreated(TopicCreated {
+                name: "a".into(),
+                topic_id: id(1),
+                partitions: vec![placement(1), placement(2)],
+                overrides: BTreeMap::new(),
+            }),
+            Command::TopicCreated(TopicCreated {
+                name: "b".into(),
+                topic_id: id(2),
+                partitions: vec![placement(3)],
+                overrides: BTreeMap::new(),
+            }),
+            Command::PartitionsAdded(PartitionsAdded { topic_id: id(2), partitions: vec![placement(4)] }),
+            Command::TopicDeleted(TopicDeleted { topic_id: id(1) }),
+            Command::ProducerIdsTaken(ProducerIdsTaken { next: 2000 }),
+            Command::NodeRegistered(NodeRegistered {
+                node: 1,
+                directory_id: id(9),
+                kafka_host: "h".into(),
+                kafka_port: 9092,
+                rack: None,
+            }),
+        ] {
+            image.apply(command).unwrap();
+        }
+        image
+    }
+
+    #[test]
+    fn topics_come_grow_and_go() {
+        let image = image();
+        assert!(image.topic("a").is_none());
+        assert_eq!(image.topic("b").unwrap().partitions.len(), 2);
+        assert_eq!(image.partitions, 2);
+        assert_eq!(image.next_replica_id, 5, "ids of what is gone are not used again");
+    }
+
+    #[test]
+    fn an_image_is_made_again_by_its_own_commands() {
+        let mut again = MetadataImage::default();
+        for command in image().commands() {
+            again.apply(command).unwrap();
+        }
+        assert_eq!(again, image());
+    }
+}

@@ -1,0 +1,184 @@
+//! What agreement does: it moves the high watermark, wakes who waits, and answers.
+//!
+//! For the metadata group it also hands each command batch to [`Commands`].
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, SnapshotMeta};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::{EntryPayload, OptionalSend};
+
+use super::types::{LogId, Outcome, Proposal, StoredMembership, Types, log_id, membership_from, term_of};
+use crate::model::RaftIndex;
+use crate::partition::{Membership, Partition};
+use crate::storage::{EntryKind, IndexEntry};
+
+/// Where the metadata group's agreed commands go.
+pub(in crate::cluster) trait Commands: Send + Sync {
+    /// Applies the records of one agreed batch. Called in order, once each since the start.
+    fn apply(&self, index: RaftIndex, batch: &Bytes);
+}
+
+/// What the machine shares with its group's handle.
+#[derive(Debug)]
+pub(in crate::cluster) struct Progress {
+    /// The greatest applied Raft index plus one; 0 before any.
+    applied_next: AtomicU64,
+    /// The Raft index up to which (inclusive) a snapshot may say the log is covered, plus one.
+    purge_next: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn new(applied: Option<RaftIndex>) -> Self {
+        Self { applied_next: AtomicU64::new(applied.map_or(0, |a| a + 1)), purge_next: AtomicU64::new(0) }
+    }
+
+    pub(in crate::cluster) fn applied(&self) -> Option<RaftIndex> {
+        self.applied_next.load(Acquire).checked_sub(1)
+    }
+
+    pub(super) fn allow_purge(&self, upto: RaftIndex) {
+        self.purge_next.fetch_max(upto + 1, AcqRel);
+    }
+
+    fn purge_upto(&self) -> Option<RaftIndex> {
+        self.purge_next.load(Acquire).checked_sub(1)
+    }
+}
+
+/// See the module.
+pub(super) struct Machine {
+    pub partition: Arc<Partition>,
+    pub commands: Option<Arc<dyn Commands>>,
+    pub progress: Arc<Progress>,
+    /// The log id of the last applied entry, and the newest applied membership.
+    pub last_applied: Option<LogId>,
+    pub membership: StoredMembership,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine").field("last_applied", &self.last_applied).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn stored_membership(at: Option<(u64, RaftIndex, Membership)>) -> StoredMembership {
+    match at {
+        None => StoredMembership::default(),
+        Some((term, index, membership)) => {
+            StoredMembership::new(Some(log_id(term, index)), membership_from(&membership))
+        }
+    }
+}
+
+impl Machine {
+    fn apply_stored(&self, index: RaftIndex, entry: &IndexEntry) -> io::Result<Outcome> {
+        let refusal = self.partition.apply(index, entry).map_err(io::Error::other)?;
+        if let Some(refusal) = refusal {
+            return Ok(Outcome::Refused(refusal));
+        }
+        if entry.kind != EntryKind::Batch {
+            return Ok(Outcome::Done);
+        }
+        if let Some(commands) = &self.commands {
+            let batch = self.partition.reader().bytes(index).map_err(io::Error::other)?;
+            commands.apply(index, &batch);
+        }
+        Ok(Outcome::Appended { base_offset: entry.offset })
+    }
+
+    fn apply_entry(&mut self, entry: &openraft::type_config::alias::EntryOf<Types>) -> io::Result<Outcome> {
+        let index = entry.log_id.index;
+        let outcome = match &entry.payload {
+            EntryPayload::Normal(Proposal::Stored(at)) => self.apply_stored(index, at)?,
+            EntryPayload::Blank => self.apply_marker(index)?,
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
+                self.apply_marker(index)?
+            }
+            EntryPayload::Normal(other) => {
+                return Err(io::Error::other(format!("{other} at raft index {index} was not read from the log")));
+            }
+        };
+        self.last_applied = Some(entry.log_id);
+        self.progress.applied_next.store(index + 1, std::sync::atomic::Ordering::Release);
+        Ok(outcome)
+    }
+
+    fn apply_marker(&self, index: RaftIndex) -> io::Result<Outcome> {
+        if let Some(entry) = self.partition.reader().entry(index) {
+            self.partition.apply(index, &entry).map_err(io::Error::other)?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+impl RaftStateMachine<Types> for Machine {
+    type SnapshotData = Vec<u8>;
+    type SnapshotBuilder = CoveredPrefix;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.last_applied, self.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let outcome = self.apply_entry(&entry)?;
+            if let Some(responder) = responder {
+                responder.send(outcome);
+            }
+        }
+        self.partition.announce();
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> CoveredPrefix {
+        CoveredPrefix {
+            partition: Arc::clone(&self.partition),
+            upto: self.progress.purge_upto(),
+            membership: self.membership.clone(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, _data: Vec<u8>) -> Result<(), io::Error> {
+        Err(io::Error::other(format!("a snapshot up to {:?} came to a cluster of one", meta.last_log_id)))
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, Vec<u8>>>, io::Error> {
+        Ok(None)
+    }
+}
+
+/// Says which prefix of the log is not needed any more: the snapshot point of a group is the raft
+/// start index that retention chose, never what was applied last (a replica that lags would skip
+/// records).
+#[derive(Debug)]
+pub(super) struct CoveredPrefix {
+    partition: Arc<Partition>,
+    upto: Option<RaftIndex>,
+    membership: StoredMembership,
+}
+
+impl RaftSnapshotBuilder<Types> for CoveredPrefix {
+    type SnapshotData = Vec<u8>;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Vec<u8>>, io::Error> {
+        let last_log_id = self.upto.and_then(|index| {
+            self.partition.reader().entry(index).map(|e| log_id(u64::from(e.term), index))
+        });
+        let covered = |id: &LogId| last_log_id.as_ref().is_some_and(|last| term_of(id) <= term_of(last) && id.index <= last.index);
+        let last_membership = match self.membership.log_id() {
+            Some(id) if covered(id) => self.membership.clone(),
+            _ => StoredMembership::default(),
+        };
+        Ok(openraft::storage::Snapshot { meta: SnapshotMeta { last_log_id, last_membership }, snapshot: Vec::new() })
+    }
+}

@@ -1,0 +1,165 @@
+//! The command line, the environment behind it, and the same names in a TOML file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A Kafka-wire-compatible broker.
+#[derive(Debug, Parser)]
+#[command(name = "bateau", version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a node (what `bateau` alone does, too)
+    Serve(Box<ServeFlags>),
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Flags of `bateau serve`. Each goes before its environment variable, that before the file.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeFlags {
+    /// Where logs and metadata are kept [default: bateau-data]
+    #[arg(long, value_name = "DIR", env = "BATEAU_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// This node's name; a number at its end, as in bateau-2, is the node id unless one is given
+    #[arg(long, value_name = "NAME", env = "BATEAU_NODE_NAME")]
+    pub node_name: Option<String>,
+    /// This node's id, Kafka's broker id [default: the data directory's, else 1]
+    #[arg(long, value_name = "N", env = "BATEAU_NODE_ID", allow_negative_numbers = true)]
+    pub node_id: Option<i32>,
+    /// Where Kafka clients are served; port 0 takes a free one [default: 127.0.0.1:9092]
+    #[arg(long, value_name = "HOST:PORT", env = "BATEAU_KAFKA_ADDR")]
+    pub kafka_addr: Option<String>,
+    /// Where Kafka clients are told to find this node [default: --kafka-addr]
+    #[arg(long, value_name = "HOST:PORT", env = "BATEAU_ADVERTISED_KAFKA_ADDR")]
+    pub advertised_kafka_addr: Option<String>,
+    /// A TOML file with these flags' names as keys, and Kafka's broker keys in a table [set]
+    #[arg(long, value_name = "FILE", env = "BATEAU_CONFIG_FILE")]
+    pub config_file: Option<PathBuf>,
+    /// One of Kafka's broker keys; repeatable. BATEAU_SET holds several, separated by ;
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// How log lines look [default: text]
+    #[arg(long, value_name = "FORMAT", env = "BATEAU_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Which log lines are written, as in info or bateau=debug [default: info]
+    #[arg(long, value_name = "FILTER", env = "BATEAU_LOG")]
+    pub log: Option<String>,
+
+    // Accepted for what comes later; they bind nothing yet.
+    #[arg(long, hide = true, env = "BATEAU_RPC_PORT")]
+    pub rpc_port: Option<u16>,
+    #[arg(long, hide = true, env = "BATEAU_BIND_ADDR")]
+    pub bind_addr: Option<String>,
+    #[arg(long, hide = true, env = "BATEAU_HTTP_ADDR")]
+    pub http_addr: Option<String>,
+    #[arg(long, hide = true, value_delimiter = ',', env = "BATEAU_START_JOIN_ADDRS")]
+    pub start_join_addrs: Vec<String>,
+    /// A node alone forms its cluster of one by itself, so there is nothing to do for it yet.
+    #[arg(long, hide = true, env = "BATEAU_BOOTSTRAP")]
+    pub bootstrap: bool,
+}
+
+impl Cli {
+    /// The flags of the node to run.
+    pub fn into_serve(self) -> ServeFlags {
+        match self.command {
+            Some(Command::Serve(flags)) => *flags,
+            None => self.serve,
+        }
+    }
+}
+
+impl ServeFlags {
+    /// Adds what `BATEAU_SET` says, behind the flags' own `--set`.
+    #[must_use]
+    pub fn with_set_from(mut self, environment: Option<&str>) -> Self {
+        let given = environment.unwrap_or_default().split(';').map(str::trim).filter(|s| !s.is_empty());
+        let mut set: Vec<String> = given.map(str::to_owned).collect();
+        set.append(&mut self.set);
+        self.set = set;
+        self
+    }
+
+    /// Fills what is not given from a file's `text`, and returns its `[set]` beside.
+    pub(super) fn over_file(mut self, text: &str, problems: &mut Vec<String>) -> (Self, Vec<(String, String)>) {
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                problems.push(format!("the configuration file is not TOML: {error}"));
+                return (self, Vec::new());
+            }
+        };
+        let mut keys = Vec::new();
+        for (key, value) in table {
+            if let Err(problem) = self.fill(&key, &value, &mut keys) {
+                problems.push(format!("'{key}' in the configuration file {problem}"));
+            }
+        }
+        (self, keys)
+    }
+
+    fn fill(&mut self, key: &str, value: &toml::Value, keys: &mut Vec<(String, String)>) -> Result<(), &'static str> {
+        let text = || value.as_str().map(str::to_owned).ok_or("must be a string");
+        match key {
+            "data-dir" => fill(&mut self.data_dir, text()?.into()),
+            "node-name" => fill(&mut self.node_name, text()?),
+            "kafka-addr" => fill(&mut self.kafka_addr, text()?),
+            "advertised-kafka-addr" => fill(&mut self.advertised_kafka_addr, text()?),
+            "log" => fill(&mut self.log, text()?),
+            "log-format" => fill(&mut self.log_format, LogFormat::from_str(&text()?, true).map_err(|_| "must be text or json")?),
+            "bind-addr" => fill(&mut self.bind_addr, text()?),
+            "http-addr" => fill(&mut self.http_addr, text()?),
+            "node-id" => fill(&mut self.node_id, number(value)?),
+            "rpc-port" => fill(&mut self.rpc_port, number(value)?),
+            "bootstrap" => self.bootstrap |= value.as_bool().ok_or("must be true or false")?,
+            "start-join-addrs" => {
+                let list = value.as_array().ok_or("must be a list of strings")?;
+                let list: Option<Vec<_>> = list.iter().map(|v| v.as_str().map(str::to_owned)).collect();
+                let list = list.ok_or("must be a list of strings")?;
+                if self.start_join_addrs.is_empty() {
+                    self.start_join_addrs = list;
+                }
+            }
+            "set" => {
+                for (key, value) in value.as_table().ok_or("must be a table")? {
+                    keys.push((key.clone(), scalar(value).ok_or("must hold strings, numbers and booleans")?));
+                }
+            }
+            _ => return Err("is not a key of it"),
+        }
+        Ok(())
+    }
+}
+
+fn fill<T>(slot: &mut Option<T>, value: T) {
+    slot.get_or_insert(value);
+}
+
+fn number<T: TryFrom<i64>>(value: &toml::Value) -> Result<T, &'static str> {
+    value.as_integer().and_then(|n| T::try_from(n).ok()).ok_or("must be a number in range")
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(flag.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}

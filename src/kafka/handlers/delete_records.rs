@@ -1,0 +1,69 @@
+//! `DeleteRecords` (key 21), v0-2. v2 flexible. Source: KIP-107
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use crate::broker::BrokerError;
+use crate::cluster::TopicImage;
+use crate::kafka::api::Handler;
+use crate::kafka::context::Context;
+use crate::wire::messages::delete_records_request::DeleteRecordsTopic;
+use crate::wire::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use crate::wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
+use crate::wire::{ApiKey, ErrorCode};
+
+pub(super) struct DeleteRecords;
+
+impl Handler for DeleteRecords {
+    const KEY: ApiKey = ApiKey::DeleteRecords;
+    const VERSIONS: RangeInclusive<i16> = 0..=2;
+    type Request = DeleteRecordsRequest;
+    type Response = DeleteRecordsResponse;
+
+    async fn handle(ctx: &Context, request: DeleteRecordsRequest) -> Result<DeleteRecordsResponse, BrokerError> {
+        let image = ctx.broker.image();
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for asked in &request.topics {
+            let topic = image.topic(&asked.name);
+            let mut partitions = Vec::with_capacity(asked.partitions.len());
+            for (index, before) in last_words(asked) {
+                let deleted = match topic {
+                    None => Err(ErrorCode::UnknownTopicOrPartition),
+                    Some(topic) if topic.is_internal() => Err(ErrorCode::InvalidTopicException),
+                    Some(topic) => delete(ctx, topic, index, before).await,
+                };
+                let (low_watermark, code) = match deleted {
+                    Ok(offset) => (offset, 0),
+                    Err(code) => (-1, code.code()),
+                };
+                partitions.push(
+                    DeleteRecordsPartitionResult::default()
+                        .with_partition_index(index)
+                        .with_low_watermark(low_watermark)
+                        .with_error_code(code),
+                );
+            }
+            let topic = DeleteRecordsTopicResult::default().with_name(asked.name.clone());
+            topics.push(topic.with_partitions(partitions));
+        }
+        Ok(DeleteRecordsResponse::default().with_topics(topics))
+    }
+
+    fn refused(_code: ErrorCode) -> DeleteRecordsResponse {
+        DeleteRecordsResponse::default()
+    }
+}
+
+/// Of a partition that is named twice, the last offset counts.
+fn last_words(asked: &DeleteRecordsTopic) -> Vec<(i32, i64)> {
+    let mut out: Vec<(i32, i64)> = asked.partitions.iter().map(|p| (p.partition_index, p.offset)).collect();
+    out.reverse();
+    out.sort_by_key(|(index, _)| *index);
+    out.dedup_by_key(|(index, _)| *index);
+    out
+}
+
+async fn delete(ctx: &Context, topic: &Arc<TopicImage>, index: i32, before: i64) -> Result<i64, ErrorCode> {
+    let start = ctx.broker.delete_records(topic, index, before).await;
+    start.map(|offset| offset.0).map_err(|error| ErrorCode::from(&error))
+}

@@ -1,0 +1,65 @@
+//! `DescribeCluster` (key 60), v0-2. v1 endpoint type (KIP-919) · v2 fenced brokers (KIP-1073)
+
+use std::ops::RangeInclusive;
+
+use super::CLUSTER_OPERATIONS;
+use super::metadata::controller;
+use crate::broker::BrokerError;
+use crate::kafka::api::Handler;
+use crate::kafka::context::Context;
+use crate::kafka::error::Refusal;
+use crate::wire::messages::describe_cluster_response::DescribeClusterBroker;
+use crate::wire::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
+use crate::wire::{ApiKey, ErrorCode, StrBytes};
+
+/// Endpoint types of KIP-919.
+const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
+
+pub(super) struct DescribeCluster;
+
+impl Handler for DescribeCluster {
+    const KEY: ApiKey = ApiKey::DescribeCluster;
+    const VERSIONS: RangeInclusive<i16> = 0..=2;
+    type Request = DescribeClusterRequest;
+    type Response = DescribeClusterResponse;
+
+    async fn handle(ctx: &Context, request: DescribeClusterRequest) -> Result<DescribeClusterResponse, BrokerError> {
+        if let Some(refusal) = fault(request.endpoint_type) {
+            return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
+        }
+        let image = ctx.broker.image();
+        let broker = |node: &crate::cluster::NodeImage| {
+            DescribeClusterBroker::default()
+                .with_broker_id(BrokerId(node.id))
+                .with_host(StrBytes::from_string(node.kafka_host.clone()))
+                .with_port(i32::from(node.kafka_port))
+                .with_rack(node.rack.clone().map(StrBytes::from_string))
+        };
+        let mut response = DescribeClusterResponse::default()
+            .with_cluster_id(StrBytes::from_string(ctx.broker.cluster_id_text()))
+            .with_controller_id(controller(&image))
+            .with_brokers(image.nodes.values().map(broker).collect());
+        if request.include_cluster_authorized_operations {
+            response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        }
+        Ok(response)
+    }
+
+    fn refused(code: ErrorCode) -> DescribeClusterResponse {
+        DescribeClusterResponse::default().with_error_code(code.code()).with_controller_id(BrokerId(-1))
+    }
+}
+
+fn fault(endpoint_type: i8) -> Option<Refusal> {
+    match endpoint_type {
+        BROKERS => None,
+        CONTROLLERS => {
+            let words = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
+            Some(Refusal::new(ErrorCode::MismatchedEndpointType, words))
+        }
+        other => {
+            Some(Refusal::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")))
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `Metadata` (key 3), v0-13. v1 null = all, controller · v4 auto-creation flag · v5 offline replicas · v7 leader epoch ·
+//! v8 authorised operations · v9 flexible · v10 topic ids · v12 by id · v13 error code
+//!
+//! A topic that is created on the way is answered as ready; Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use tracing::debug;
+
+use super::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
+use crate::broker::BrokerError;
+use crate::cluster::{MetadataImage, TopicImage};
+use crate::kafka::api::Handler;
+use crate::kafka::context::Context;
+use crate::model::{TopicId, TopicName as Name};
+use crate::wire::messages::metadata_request::MetadataRequestTopic;
+use crate::wire::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::wire::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
+use crate::wire::{ApiKey, ErrorCode, StrBytes};
+
+/// Topics that Kafka keeps for itself, also before they exist.
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+pub(super) struct Metadata;
+
+impl Handler for Metadata {
+    const KEY: ApiKey = ApiKey::Metadata;
+    const VERSIONS: RangeInclusive<i16> = 0..=13;
+    type Request = MetadataRequest;
+    type Response = MetadataResponse;
+
+    async fn handle(ctx: &Context, request: MetadataRequest) -> Result<MetadataResponse, BrokerError> {
+        let version = ctx.version();
+        let topics = match &request.topics {
+            None => every_topic(ctx),
+            Some(asked) if asked.is_empty() && version == 0 => every_topic(ctx),
+            Some(asked) if !well_formed(asked, version) => asked.iter().map(misformed).collect(),
+            Some(asked) => some_topics(ctx, asked, request.allow_auto_topic_creation).await,
+        };
+        let image = ctx.broker.image();
+        let mut response = MetadataResponse::default()
+            .with_brokers(brokers(&image))
+            .with_cluster_id(Some(StrBytes::from_string(ctx.broker.cluster_id_text())))
+            .with_controller_id(controller(&image))
+            .with_topics(topics);
+        if request.include_topic_authorized_operations {
+            for topic in &mut response.topics {
+                topic.topic_authorized_operations = TOPIC_OPERATIONS;
+            }
+        }
+        if request.include_cluster_authorized_operations {
+            response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        }
+        Ok(response)
+    }
+
+    fn refused(code: ErrorCode) -> MetadataResponse {
+        MetadataResponse::default().with_error_code(code.code())
+    }
+}
+
+/// v10 and v11 have the field for the id and no use for it; later a topic is named by one of both.
+fn well_formed(asked: &[MetadataRequestTopic], version: i16) -> bool {
+    asked.iter().all(|topic| match version {
+        0..=11 => topic.name.is_some() && topic.topic_id.is_nil(),
+        _ => topic.name.is_some() || !topic.topic_id.is_nil(),
+    })
+}
+
+fn misformed(asked: &MetadataRequestTopic) -> MetadataResponseTopic {
+    let name = asked.name.clone().unwrap_or_default();
+    failed(ErrorCode::InvalidRequest, Some(name)).with_topic_id(asked.topic_id)
+}
+
+fn every_topic(ctx: &Context) -> Vec<MetadataResponseTopic> {
+    ctx.broker.image().topics().map(|topic| described(ctx, topic)).collect()
+}
+
+/// Those that are there first, then those that are not.
+async fn some_topics(ctx: &Context, asked: &[MetadataRequestTopic], may_create: bool) -> Vec<MetadataResponseTopic> {
+    let (mut found, mut missing) = (Vec::with_capacity(asked.len()), Vec::new());
+    let mut seen = HashSet::with_capacity(asked.len());
+    for topic in asked {
+        if !seen.insert((topic.topic_id, topic.name.as_ref().filter(|_| topic.topic_id.is_nil()))) {
+            continue;
+        }
+        let image = ctx.broker.image();
+        match (&topic.name, topic.topic_id) {
+            (Some(name), id) if id.is_nil() => match by_name(ctx, &image, name, may_create).await {
+                Ok(topic) => found.push(described(ctx, &topic)),
+                Err(code) => missing.push(failed(code, Some(name.clone()))),
+            },
+            (_, id) => match image.topic_by_id(TopicId(id)) {
+                Some(topic) => found.push(described(ctx, topic)),
+                None => missing.push(failed(ErrorCode::UnknownTopicId, None).with_topic_id(id)),
+            },
+        }
+    }
+    found.append(&mut missing);
+    found
+}
+
+async fn by_name(
+    ctx: &Context,
+    image: &MetadataImage,
+    name: &str,
+    may_create: bool,
+) -> Result<Arc<TopicImage>, ErrorCode> {
+    if let Some(topic) = image.topic(name) {
+        return Ok(Arc::clone(topic));
+    }
+    if Name::new(name).is_err() {
+        return Err(ErrorCode::InvalidTopicException);
+    }
+    if !may_create || INTERNAL.contains(&name) || !ctx.broker.settings().auto_create_topics {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    if let Err(error) = ctx.broker.auto_create_topic(name).await {
+        debug!(topic = name, %error, "automatic creation refused");
+        return Err(ErrorCode::from(&error));
+    }
+    ctx.broker.image().topic(name).map(Arc::clone).ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// Admin requests may go to any node; the first is named, so that all clients name the same.
+pub(super) fn controller(image: &MetadataImage) -> BrokerId {
+    BrokerId(image.nodes.keys().next().copied().unwrap_or(-1))
+}
+
+fn brokers(image: &MetadataImage) -> Vec<MetadataResponseBroker> {
+    let broker = |node: &crate::cluster::NodeImage| {
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(node.id))
+            .with_host(StrBytes::from_string(node.kafka_host.clone()))
+            .with_port(i32::from(node.kafka_port))
+            .with_rack(node.rack.clone().map(StrBytes::from_string))
+    };
+    image.nodes.values().map(broker).collect()
+}
+
+fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
+    let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+    let partition = |(index, partition): (i32, &crate::cluster::PartitionImage)| {
+        let leader = ctx.broker.leader(topic, index);
+        let code = if leader.node < 0 { ErrorCode::LeaderNotAvailable.code() } else { 0 };
+        MetadataResponsePartition::default()
+            .with_error_code(code)
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(leader.node))
+            .with_leader_epoch(leader.epoch.0)
+            .with_replica_nodes(ids(&partition.nodes()))
+            .with_isr_nodes(ids(&leader.in_sync))
+            .with_offline_replicas(ids(&leader.offline))
+    };
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(topic.name.to_string()))))
+        .with_topic_id(topic.id.0)
+        .with_is_internal(topic.is_internal())
+        .with_partitions((0..).zip(&topic.partitions).map(partition).collect())
+}
+
+fn failed(code: ErrorCode, name: Option<TopicName>) -> MetadataResponseTopic {
+    let internal = name.as_ref().is_some_and(|name| INTERNAL.contains(&name.as_str()));
+    MetadataResponseTopic::default().with_error_code(code.code()).with_name(name).with_is_internal(internal)
+}

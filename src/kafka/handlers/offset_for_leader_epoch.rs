@@ -1,0 +1,67 @@
+//! `OffsetForLeaderEpoch` (key 23), v2-4. v3 replica id · v4 flexible. Source: KIP-101, KIP-320
+
+use std::ops::RangeInclusive;
+
+use crate::broker::BrokerError;
+use crate::kafka::api::Handler;
+use crate::kafka::context::Context;
+use crate::model::LeaderEpoch;
+use crate::wire::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use crate::wire::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use crate::wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
+use crate::wire::{ApiKey, ErrorCode};
+
+pub(super) struct OffsetForLeaderEpoch;
+
+impl Handler for OffsetForLeaderEpoch {
+    const KEY: ApiKey = ApiKey::OffsetForLeaderEpoch;
+    const VERSIONS: RangeInclusive<i16> = 2..=4;
+    type Request = OffsetForLeaderEpochRequest;
+    type Response = OffsetForLeaderEpochResponse;
+
+    async fn handle(
+        ctx: &Context,
+        request: OffsetForLeaderEpochRequest,
+    ) -> Result<OffsetForLeaderEpochResponse, BrokerError> {
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for asked in &request.topics {
+            let mut partitions = Vec::with_capacity(asked.partitions.len());
+            for partition in &asked.partitions {
+                let (code, epoch, end) = match find(ctx, asked, partition).await {
+                    Ok((epoch, end)) => (0, epoch, end),
+                    Err(error) => (ErrorCode::from(&error).code(), -1, -1),
+                };
+                partitions.push(
+                    EpochEndOffset::default()
+                        .with_error_code(code)
+                        .with_partition(partition.partition)
+                        .with_leader_epoch(epoch)
+                        .with_end_offset(end),
+                );
+            }
+            let topic = OffsetForLeaderTopicResult::default().with_topic(asked.topic.clone());
+            topics.push(topic.with_partitions(partitions));
+        }
+        Ok(OffsetForLeaderEpochResponse::default().with_topics(topics))
+    }
+
+    fn refused(_code: ErrorCode) -> OffsetForLeaderEpochResponse {
+        OffsetForLeaderEpochResponse::default()
+    }
+}
+
+/// The largest epoch up to the one that is asked for, and its end; -1 and -1 if there is none.
+async fn find(
+    ctx: &Context,
+    topic: &OffsetForLeaderTopic,
+    asked: &OffsetForLeaderPartition,
+) -> Result<(i32, i64), BrokerError> {
+    let image = ctx.broker.image();
+    let Some(topic) = image.topic(&topic.topic) else {
+        return Err(BrokerError::UnknownTopic { topic: topic.topic.to_string() });
+    };
+    let current = (asked.current_leader_epoch >= 0).then_some(LeaderEpoch(asked.current_leader_epoch));
+    let wanted = LeaderEpoch(asked.leader_epoch);
+    let end = ctx.broker.epoch_end(topic, asked.partition, current, wanted).await?;
+    Ok(end.map_or((-1, -1), |(epoch, end)| (epoch.0, end.0)))
+}

@@ -1,0 +1,17 @@
+//! Bateau: a Kafka-wire-compatible broker. One commit log per partition, which is also its Raft log.
+//!
+//! The rooms, from the top; imports only point down (`tests/tidy.rs` checks):
+//! `agent` builds a node · `kafka` is the door for Kafka clients · `broker` waits for what they ask ·
+//! `cluster` agrees · `partition` keeps a partition's rules · `storage` keeps bytes · `keys` knows
+//! configuration keys · `wire` and `model` are the words.
+
+pub mod agent;
+pub mod broker;
+pub mod cluster;
+pub mod config;
+pub mod kafka;
+pub mod keys;
+pub mod model;
+pub mod partition;
+pub mod storage;
+pub mod wire;

@@ -1,0 +1,259 @@
+//! Group commit: the threads of one disk that make logs durable, several at a time.
+//!
+//! A dirty log is queued at most once. While its sync runs, later requests gather and share the
+//! next round; one log's requests complete in order. Not here: what a sync does (`sync`, `votes`).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::error::StorageError;
+
+/// Background jobs that may wait; beyond it the one who brings another runs it.
+pub const JOBS_MAX: usize = 16_384;
+
+/// What a [`Flusher`] can make durable.
+pub trait FlushTarget: fmt::Debug + Send + Sync {
+    /// Makes durable all that was written before the call.
+    fn flush(&self) -> Result<(), StorageError>;
+}
+
+/// Told once what became of a sync.
+pub type SyncDone = Box<dyn FnOnce(Result<(), Arc<StorageError>>) + Send>;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A log, or the votes, as the flusher knows it; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct FlushHandle(Arc<Target>);
+
+#[derive(Debug)]
+struct Target {
+    target: Box<dyn FlushTarget>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    done: Vec<SyncDone>,
+    /// Whether it is in the queue or its sync runs.
+    busy: bool,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting").field("done", &self.done.len()).field("busy", &self.busy).finish()
+    }
+}
+
+impl FlushHandle {
+    pub fn new(target: impl FlushTarget + 'static) -> Self {
+        Self(Arc::new(Target { target: Box::new(target), waiting: Mutex::default() }))
+    }
+
+    /// One round: all requests registered before it starts are completed by it. True if more came.
+    fn round(&self) -> bool {
+        let done = std::mem::take(&mut self.0.waiting.lock().done);
+        let result = self.0.target.flush().map_err(Arc::new);
+        for done in done {
+            done(result.clone());
+        }
+        let mut waiting = self.0.waiting.lock();
+        waiting.busy = !waiting.done.is_empty();
+        waiting.busy
+    }
+}
+
+/// The syncing threads of one disk.
+pub struct Flusher {
+    pool: Option<Arc<Pool>>,
+}
+
+impl fmt::Debug for Flusher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flusher").field("inline", &self.pool.is_none()).finish_non_exhaustive()
+    }
+}
+
+struct Pool {
+    threads: usize,
+    state: Mutex<State>,
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    syncs: VecDeque<FlushHandle>,
+    jobs: VecDeque<Job>,
+    /// Background jobs that run now.
+    running_jobs: usize,
+    idle: usize,
+    workers: Vec<JoinHandle<()>>,
+    stopping: bool,
+}
+
+enum Work {
+    Sync(FlushHandle),
+    Job(Job),
+}
+
+impl Flusher {
+    /// A flusher of up to `threads` threads, each started when first needed.
+    pub fn new(threads: usize) -> Arc<Self> {
+        let pool = Pool { threads: threads.max(1), state: Mutex::default(), work: Condvar::new() };
+        Arc::new(Self { pool: Some(Arc::new(pool)) })
+    }
+
+    /// One without threads: everything runs on the caller's, at once.
+    pub fn inline() -> Arc<Self> {
+        Arc::new(Self { pool: None })
+    }
+
+    /// Makes durable what `handle`'s log has published, then calls `done`, on a flusher's thread.
+    pub fn sync(&self, handle: &FlushHandle, done: SyncDone) {
+        let mut waiting = handle.0.waiting.lock();
+        waiting.done.push(done);
+        if std::mem::replace(&mut waiting.busy, true) {
+            return;
+        }
+        drop(waiting);
+        let taken = self.pool.as_ref().is_some_and(|pool| pool.queue_sync(handle));
+        while !taken && handle.round() {}
+    }
+
+    /// Runs `job` in the background: snapshots, unlinking. It gives way to syncs.
+    pub fn run(&self, job: Job) {
+        let refused = match &self.pool {
+            Some(pool) => pool.queue_job(job),
+            None => Some(job),
+        };
+        if let Some(job) = refused {
+            job();
+        }
+    }
+
+    /// Finishes all that waits and ends the threads; later work runs on its caller's thread.
+    pub fn stop(&self) {
+        let Some(pool) = &self.pool else { return };
+        let workers = {
+            let mut state = pool.state.lock();
+            state.stopping = true;
+            std::mem::take(&mut state.workers)
+        };
+        pool.work.notify_all();
+        for worker in workers {
+            if worker.join().is_err() {
+                tracing::error!("a flusher thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        if let Some(pool) = &self.pool {
+            pool.state.lock().stopping = true;
+            pool.work.notify_all();
+        }
+    }
+}
+
+impl Pool {
+    /// False if the threads are ending.
+    fn queue_sync(self: &Arc<Self>, handle: &FlushHandle) -> bool {
+        let mut state = self.state.lock();
+        if state.stopping {
+            return false;
+        }
+        state.syncs.push_back(handle.clone());
+        let called = self.call_worker(&mut state);
+        if !called {
+            state.syncs.pop_back();
+        }
+        called
+    }
+
+    /// The job, if it is the caller's to run.
+    fn queue_job(self: &Arc<Self>, job: Job) -> Option<Job> {
+        let mut state = self.state.lock();
+        if state.stopping || state.jobs.len() >= JOBS_MAX {
+            return Some(job);
+        }
+        state.jobs.push_back(job);
+        if self.call_worker(&mut state) {
+            return None;
+        }
+        state.jobs.pop_back()
+    }
+
+    /// Wakes a thread or starts one. False if there is none and none can be started.
+    fn call_worker(self: &Arc<Self>, state: &mut State) -> bool {
+        let waiting = state.syncs.len() + state.jobs.len();
+        if waiting > state.idle && state.workers.len() < self.threads {
+            let pool = Arc::clone(self);
+            let builder = thread::Builder::new().name("flusher".into());
+            match builder.spawn(move || pool.work()) {
+                Ok(worker) => state.workers.push(worker),
+                Err(error) if state.workers.is_empty() => {
+                    tracing::error!(%error, "no flusher thread could be started");
+                    return false;
+                }
+                Err(error) => tracing::warn!(%error, "flusher stays at fewer threads"),
+            }
+        }
+        self.work.notify_one();
+        true
+    }
+
+    fn work(&self) {
+        let mut state = self.state.lock();
+        loop {
+            let Some(work) = self.next(&mut state) else {
+                if state.stopping && state.syncs.is_empty() && state.jobs.is_empty() {
+                    return;
+                }
+                state.idle += 1;
+                self.work.wait(&mut state);
+                state.idle -= 1;
+                continue;
+            };
+            parking_lot::MutexGuard::unlocked(&mut state, || match work {
+                Work::Sync(handle) => self.sync_once(handle),
+                Work::Job(job) => self.run_job(job),
+            });
+        }
+    }
+
+    /// Syncs first; jobs on at most half of the threads, so that an unlink delays no acknowledgement.
+    fn next(&self, state: &mut State) -> Option<Work> {
+        if let Some(handle) = state.syncs.pop_front() {
+            return Some(Work::Sync(handle));
+        }
+        if state.running_jobs >= self.threads.div_ceil(2) {
+            return None;
+        }
+        let job = state.jobs.pop_front()?;
+        state.running_jobs += 1;
+        Some(Work::Job(job))
+    }
+
+    fn sync_once(&self, handle: FlushHandle) {
+        if handle.round() {
+            self.state.lock().syncs.push_back(handle);
+        }
+    }
+
+    fn run_job(&self, job: Job) {
+        job();
+        let mut state = self.state.lock();
+        state.running_jobs -= 1;
+        if state.stopping {
+            self.work.notify_all();
+        } else if !state.jobs.is_empty() {
+            self.work.notify_one();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Frames as they arrive: a 4-byte size, then that many bytes.
+//!
+//! Not here: the socket (`kafka/socket.rs` reads into [`FrameBuffer::space`]) and what a frame says (`header.rs`).
+//!
+//! A peer announces a size long before it has sent as much. So room is made as bytes arrive: at most as much again as
+//! is already there, or as the connection's last whole frame had, which it has paid for once.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Bytes of the size field.
+const SIZE_LEN: usize = 4;
+/// The least room that a read is given: small requests, many at once.
+pub const READ_MIN: usize = 16 * 1024;
+/// The most room that a read is given beyond what has arrived, whatever the last frame had.
+pub const READ_MAX: usize = 1024 * 1024;
+
+/// A size that no request has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    #[error("a frame of {size} bytes is announced")]
+    NotPositive { size: i32 },
+    #[error("a frame of {size} bytes is announced, more than the {limit} that are allowed")]
+    TooLarge { size: i32, limit: usize },
+}
+
+/// Bytes of one connection that are not yet whole frames.
+#[derive(Debug)]
+pub struct FrameBuffer {
+    bytes: BytesMut,
+    frame_max: usize,
+    /// Size of the last whole frame, size field included: what the next read may take for granted.
+    proven: usize,
+}
+
+impl FrameBuffer {
+    /// Frames of up to `frame_max` bytes, size field excluded.
+    pub fn new(frame_max: usize) -> Self {
+        Self { bytes: BytesMut::new(), frame_max, proven: 0 }
+    }
+
+    /// Takes the next whole frame, without its size. It shares the buffer's memory.
+    ///
+    /// # Errors
+    /// [`FrameError`] as soon as an impossible size has arrived; the connection can only be closed then.
+    pub fn next_frame(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let Some(size) = self.announced()? else { return Ok(None) };
+        let end = SIZE_LEN + size;
+        if self.bytes.len() < end {
+            return Ok(None);
+        }
+        self.proven = end;
+        self.bytes.advance(SIZE_LEN);
+        Ok(Some(self.bytes.split_to(size).freeze()))
+    }
+
+    /// How many bytes the next read should have room for.
+    pub fn room_wanted(&self) -> usize {
+        let have = self.bytes.len();
+        let room = have.max(self.proven).clamp(READ_MIN, READ_MAX);
+        match self.announced() {
+            // A frame larger than one read: not past its end, so that the next one starts its own buffer.
+            Ok(Some(size)) if SIZE_LEN + size > have + READ_MIN => room.min(SIZE_LEN + size - have),
+            _ => room,
+        }
+    }
+
+    /// The buffer with room for at least `wanted` more bytes.
+    pub fn space(&mut self, wanted: usize) -> &mut BytesMut {
+        self.bytes.reserve(wanted);
+        &mut self.bytes
+    }
+
+    /// Bytes that have arrived and belong to no whole frame taken so far.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether [`FrameBuffer::next_frame`] would yield a frame or an error.
+    pub fn has_frame(&self) -> bool {
+        match self.announced() {
+            Ok(Some(size)) => self.bytes.len() >= SIZE_LEN + size,
+            Ok(None) => false,
+            Err(_) => true,
+        }
+    }
+
+    /// Gives the memory of an empty buffer back: what an idle connection holds.
+    pub fn release(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+        }
+    }
+
+    fn announced(&self) -> Result<Option<usize>, FrameError> {
+        let Some(size) = self.bytes.first_chunk::<SIZE_LEN>() else { return Ok(None) };
+        let size = i32::from_be_bytes(*size);
+        match usize::try_from(size) {
+            Err(_) | Ok(0) => Err(FrameError::NotPositive { size }),
+            Ok(n) if n > self.frame_max => Err(FrameError::TooLarge { size, limit: self.frame_max }),
+            Ok(n) => Ok(Some(n)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(buffer: &mut FrameBuffer, bytes: &[u8]) {
+        buffer.space(bytes.len()).extend_from_slice(bytes);
+    }
+
+    fn framed(body: &[u8]) -> Vec<u8> {
+        let size = i32::try_from(body.len()).unwrap();
+        [&size.to_be_bytes(), body].concat()
+    }
+
+    #[test]
+    fn frames_come_out_whole_however_they_are_cut() {
+        let bytes = [framed(b"one"), framed(b"second"), framed(b"3")].concat();
+        for cut in 1..bytes.len() {
+            let mut buffer = FrameBuffer::new(100);
+            let mut out = Vec::new();
+            for part in bytes.chunks(cut) {
+                feed(&mut buffer, part);
+                while let Some(frame) = buffer.next_frame().unwrap() {
+                    out.push(frame);
+                }
+            }
+            assert_eq!(out, [&b"one"[..], b"second", b"3"]);
+            assert!(buffer.is_empty());
+        }
+    }
+
+    #[test]
+    fn an_impossible_size_is_refused_before_its_body_arrives() {
+        for (size, error) in [
+            (0, FrameError::NotPositive { size: 0 }),
+            (-1, FrameError::NotPositive { size: -1 }),
+            (101, FrameError::TooLarge { size: 101, limit: 100 }),
+            (i32::MAX, FrameError::TooLarge { size: i32::MAX, limit: 100 }),
+        ] {
+            let mut buffer = FrameBuffer::new(100);
+            feed(&mut buffer, &size.to_be_bytes());
+            assert!(buffer.has_frame());
+            assert_eq!(buffer.next_frame(), Err(error));
+        }
+    }
+
+    #[test]
+    fn an_announced_size_asks_for_no_memory() {
+        let mut buffer = FrameBuffer::new(100 << 20);
+        feed(&mut buffer, &(90i32 << 20).to_be_bytes());
+        assert_eq!(buffer.next_frame(), Ok(None));
+        assert_eq!(buffer.room_wanted(), READ_MIN);
+    }
+
+    #[test]
+    fn room_grows_with_what_has_arrived_and_stops_at_the_frame_end() {
+        let mut buffer = FrameBuffer::new(100 << 20);
+        feed(&mut buffer, &(300i32 * 1024).to_be_bytes());
+        feed(&mut buffer, &vec![0; 200 * 1024]);
+        assert_eq!(buffer.room_wanted(), 100 * 1024);
+        feed(&mut buffer, &vec![0; 100 * 1024]);
+        assert_eq!(buffer.next_frame().unwrap().unwrap().len(), 300 * 1024);
+        assert_eq!(buffer.room_wanted(), 300 * 1024 + 4);
+    }
+}
