@@ -75,10 +75,15 @@ class Broker:
             self._stop()
 
     def restart(self):
-        """A clean stop, then a start on the same data."""
+        """A clean stop, then a start on the same data.
+
+        If the stop was not clean it is started all the same, so that one fault does not fail everything after it.
+        """
         with self.lock:
-            self._stop()
-            self._start()
+            try:
+                self._stop()
+            finally:
+                self._start()
 
     def kill(self):
         """SIGKILL in the middle of whatever it does, then a start on the same data."""
@@ -87,6 +92,11 @@ class Broker:
             self.process.kill()
             self.process.wait()
             self._start()
+
+    def running(self):
+        """Whether the process runs; waits for a stop or start that is going on."""
+        with self.lock:
+            return self.process is not None and self.process.poll() is None
 
     def discard(self):
         """Ends whatever is left, without judging how."""

@@ -99,6 +99,7 @@ def _run_program(family, command, results, broker, control, directory, options):
         env=environment, start_new_session=True)
     timer = threading.Timer(LINES_SECONDS if family == "lines" else CLIENT_SECONDS, os.killpg, (running.pid, signal.SIGKILL))
     timer.start()
+    threading.Thread(target=_end_with_broker, args=(running, broker), daemon=True).start()
     try:
         unread = _follow(family, running.stdout, results)
         running.wait()
@@ -110,6 +111,15 @@ def _run_program(family, command, results, broker, control, directory, options):
     if running.returncode != 0:
         print("".join(unread[-40:]), end="")
     return f"not reported, the program ended with {running.returncode}"
+
+
+def _end_with_broker(running, broker):
+    """Ends the program if the broker ends by itself: each feature after that would only wait in vain."""
+    while running.poll() is None:
+        if not broker.running():
+            os.killpg(running.pid, signal.SIGKILL)
+            return
+        time.sleep(0.2)
 
 
 def _follow(family, output, results):

@@ -112,11 +112,10 @@ impl Broker {
     /// Who leads `partition`, which must be one of the topic's.
     pub fn leader(&self, topic: &TopicImage, partition: PartitionId) -> LeaderView {
         let placed = topic.partition(partition).map(crate::cluster::PartitionImage::nodes).unwrap_or_default();
-        let running = self.0.replicas.get(topic.id, partition).and_then(|log| log.running());
+        let epoch = self.0.replicas.get(topic.id, partition).map(|log| log.leader_epoch());
         LeaderView {
             node: if placed.contains(&self.0.node) { self.0.node } else { -1 },
-            // A parked group leads again under a new term when it is first used.
-            epoch: running.map_or(LeaderEpoch(0), |g| g.leader_epoch()),
+            epoch: epoch.unwrap_or_default(),
             in_sync: placed,
             offline: Vec::new(),
         }

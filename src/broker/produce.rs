@@ -54,8 +54,9 @@ impl Broker {
     ) -> Result<PendingAppend, BrokerError> {
         let log = self.log(topic, partition)?;
         let settings = self.topic_settings(topic);
-        let needed = usize::from(settings.min_insync_replicas);
         let in_sync = topic.partition(partition).map_or(0, |p| p.replicas.len());
+        // More than there are replicas is as good as all of them. Source: Kafka `Partition.effectiveMinIsr`.
+        let needed = usize::from(settings.min_insync_replicas).min(in_sync);
         if acks == Acks::All && in_sync < needed {
             return Err(BrokerError::NotEnoughReplicas { partition: log.identity.name.to_string(), in_sync, needed });
         }

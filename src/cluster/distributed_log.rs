@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::durability::Durability;
 use super::raft::{Commands, Group, GroupError, GroupParts};
-use crate::model::RaftIndex;
+use crate::model::{LeaderEpoch, RaftIndex};
 use crate::partition::{Identity, Partition};
 use crate::storage::{DataDir, Disk, Flusher, GroupId, LogOptions, StorageError, Votes};
 
@@ -102,6 +102,16 @@ impl DistributedLog {
     /// The group, if it runs.
     pub fn running(&self) -> Option<Arc<Group>> {
         self.active.load_full().filter(|g| !g.has_stopped())
+    }
+
+    /// The epoch under which this node leads, or will once the log is used: the only voter's next
+    /// term follows its last vote.
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        if let Some(group) = self.running() {
+            return group.leader_epoch();
+        }
+        let last = self.storage.votes.get(&self.group_id()).map_or(0, |vote| vote.term);
+        LeaderEpoch(i32::try_from(last + 1).unwrap_or(i32::MAX))
     }
 
     /// As [`Self::group`], for the metadata log: its commands are applied from `applied` on.

@@ -163,6 +163,7 @@ fn words(error: &BrokerError) -> String {
             "Replication factor must be larger than 0, or -1 to use the default value.".into()
         }
         BrokerError::TopicDeletionDisabled => "Topic deletion is disabled.".into(),
+        BrokerError::InvalidConfig(error @ KeyError::NotAList { .. }) => format!("{error}."),
         BrokerError::InvalidConfig(error) => error.to_string(),
         BrokerError::InvalidPartitions { .. }
         | BrokerError::InvalidReplicaAssignment { .. }

@@ -1,8 +1,8 @@
 //! What a produced record set must be before it may be proposed.
 //!
 //! Batches pass through as they came; only compression and timestamps are changed, and only where
-//! the topic demands it. Compressed records are not looked into, unless a rule needs it: their
-//! checksum is checked, their content is the producer's.
+//! the topic demands it. All records are looked into, compressed ones too: what is stored must be
+//! readable, or one producer could stop every consumer of a partition.
 //! Source: Kafka `ProduceRequest.validateRecords`, `UnifiedLog.analyzeAndValidateRecords`,
 //! `LogValidator`.
 
@@ -142,18 +142,11 @@ fn check_header(header: &BatchHeader) -> Result<(), CheckError> {
     header.compression().map(|_| ()).map_err(CheckError::Corrupt)
 }
 
-/// Walks the records where that is free of decompression, or a rule needs it.
+/// Walks the records, and changes what the topic demands.
 fn look_into(batch: &mut CheckedBatch, rules: &Rules, now_ms: i64) -> Result<(), CheckError> {
     let codec = batch.header.compression().map_err(CheckError::Corrupt)?;
-    let wanted = rules.recompress.filter(|(target, _)| *target != codec);
-    let plain = match codec {
-        Compression::None => batch.body.clone(),
-        _ if rules.keys_required || wanted.is_some() => {
-            let plain = codec.decompress(&batch.body, UNCOMPRESSED_BYTES_MAX).map_err(CheckError::Compression)?;
-            plain.into_owned().into()
-        }
-        _ => return check_header_timestamps(&batch.header, rules, now_ms),
-    };
+    let body = batch.body.clone();
+    let plain = codec.decompress(&body, UNCOMPRESSED_BYTES_MAX).map_err(CheckError::Compression)?;
     let max_timestamp = walk(&batch.header, &plain, rules, now_ms)?;
     let mut changed = false;
     if batch.header.max_timestamp != max_timestamp && !rules.log_append_time {
@@ -161,7 +154,7 @@ fn look_into(batch: &mut CheckedBatch, rules: &Rules, now_ms: i64) -> Result<(),
         batch.header.max_timestamp = max_timestamp;
         changed = true;
     }
-    if let Some((target, level)) = wanted {
+    if let Some((target, level)) = rules.recompress.filter(|(target, _)| *target != codec) {
         batch.body = target.compress(level, &plain).map_err(CheckError::Compression)?.into();
         batch.header.set_compression(target);
         batch.header.size = u32::try_from(HEADER_LEN + batch.body.len())
@@ -176,13 +169,6 @@ fn look_into(batch: &mut CheckedBatch, rules: &Rules, now_ms: i64) -> Result<(),
         return Err(CheckError::TooLarge { size, max: rules.batch_bytes_max });
     }
     Ok(())
-}
-
-fn check_header_timestamps(header: &BatchHeader, rules: &Rules, now_ms: i64) -> Result<(), CheckError> {
-    if rules.log_append_time || timely(header.max_timestamp, rules, now_ms) {
-        return Ok(());
-    }
-    Err(CheckError::Timestamps { indexes: vec![header.last_offset_delta], now_ms })
 }
 
 /// The greatest timestamp of the records, if all of them may be appended.

@@ -170,6 +170,7 @@ impl Log {
     /// Undoes a failed append: nothing of it is left for a later recovery to take as valid.
     fn take_back(&mut self, tail: Tail, old: usize) -> Result<(), StorageError> {
         let rolled_to = self.tail.offset;
+        self.segments[old - 1].index.set_unsettled(true);
         while self.segments.len() > old {
             if let Some(segment) = self.segments.pop() {
                 unlink_segment(&self.shared, segment.start.base_offset)?;
@@ -182,6 +183,7 @@ impl Log {
         let segment = self.active();
         segment.store.cut(tail.position.into())?;
         segment.index.put_end(tail.count, tail.offset, tail.position);
+        segment.index.set_unsettled(false);
         self.tail = tail;
         Ok(())
     }

@@ -66,6 +66,7 @@ impl Log {
         let segment = Arc::clone(self.active());
         let count = (keep - segment.start.first_raft_index) as u32;
         let tail = Tail::after(&segment, count);
+        segment.index.set_unsettled(true);
         segment.index.publish(count);
         shared.segments.store(Arc::new(self.segments.clone()));
         // Notes first: one above the end would make a later power loss look like damage.
@@ -80,6 +81,7 @@ impl Log {
         }
         segment.store.cut(tail.position.into())?;
         segment.index.put_end(count, tail.offset, tail.position);
+        segment.index.set_unsettled(false);
         segment.indexed.fetch_min(count, Ordering::AcqRel);
         let since = bytes_after(&self.segments, shared.newest_snapshot());
         shared.since_snapshot.store(since, Ordering::Release);

@@ -268,3 +268,74 @@ fn write_meta(disk: &dyn Disk, dir: &Path, meta: &DirectoryMeta) -> Result<(), S
     disk.rename(&temporary, &path).during("rename", &temporary)?;
     disk.sync_dir(dir).during("sync", dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{CrashPolicy, MemDisk};
+
+    fn open(disk: &MemDisk) -> DataDir {
+        DataDir::open(Arc::new(disk.clone()), Path::new("/data"), Uuid::from_u128(1)).unwrap()
+    }
+
+    fn topic(name: &str) -> TopicName {
+        TopicName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_partition_is_named_as_kafka_names_it() {
+        for (name, partition) in [("a", 0), ("a-1", 2), ("x.y_z-", 7)] {
+            let dir = partition_dir_name(&topic(name), partition);
+            assert_eq!(parse_partition_dir_name(&dir), Some((topic(name), partition)));
+        }
+        for other in ["a", "a-", "a-x", "a-+1", "a-01", "-1", "a-1.1.deleted", "votes"] {
+            assert_eq!(parse_partition_dir_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn deleting_a_name_twice_leaves_two_directories_to_sweep() {
+        let disk = MemDisk::new();
+        let dir = open(&disk);
+        let long = topic(&"l".repeat(249));
+        for _ in 0..2 {
+            disk.create_dir(&dir.partition_path(&long, 2_000_000)).unwrap();
+            let deleted = dir.delete(&long, 2_000_000).unwrap();
+            assert!(deleted.path().file_name().unwrap().len() <= FILE_NAME_MAX);
+        }
+        assert_eq!(dir.partitions().unwrap(), []);
+        let left = disk.crash(CrashPolicy::Synced, 0);
+        let dir = open(&left);
+        assert_eq!(dir.leftovers().unwrap().len(), 2);
+        for deleted in dir.leftovers().unwrap() {
+            deleted.run();
+        }
+        assert_eq!(dir.leftovers().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_stray_is_kept_under_another_name_until_it_is_deleted() {
+        let disk = MemDisk::new();
+        let dir = open(&disk);
+        disk.create_dir(&dir.partition_path(&topic("t"), 1)).unwrap();
+        let stray = dir.set_aside(&topic("t"), 1).unwrap();
+        assert_eq!(dir.strays().unwrap(), ["t-1.1.stray"]);
+        assert!(disk.exists(&stray).unwrap());
+        dir.delete_stray("t-1.1.stray").unwrap().run();
+        assert_eq!(dir.strays().unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_identity_survives_a_power_loss_once_it_is_set() {
+        let disk = MemDisk::new();
+        let dir = open(&disk);
+        dir.set_identity(Uuid::from_u128(7), 3).unwrap();
+        let file = disk.open(&dir.votes_path(), true).unwrap();
+        file.sync().unwrap();
+        disk.sync_dir(Path::new("/data")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        let again = open(&disk.crash(CrashPolicy::Synced, 0));
+        assert_eq!(again.meta(), dir.meta());
+        assert_eq!(again.meta().node_id, Some(3));
+    }
+}

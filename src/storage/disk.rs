@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 
 use super::mmap::Region;
 
@@ -55,6 +55,8 @@ pub trait DiskFile: Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()>;
     /// Makes content and length durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
+    /// Forgets cached content that is not dirty, so that the next read comes from the medium.
+    fn forget_cached(&self) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Maps `len` bytes, growing the file by allocated zeroes first: a full disk is an error here
     /// and never a fault later. The region stays valid when the file is closed.
@@ -161,6 +163,10 @@ impl DiskFile for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        Ok(rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed)?)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -35,6 +35,7 @@ const OFFSET_AT: usize = 2;
 const NOTE_AT: usize = 3;
 const APPENDED_AT: usize = 4;
 const IDENTITY_AT: usize = 5;
+const UNSETTLED_AT: usize = 6;
 
 /// What a Raft entry is, as its slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -221,6 +222,16 @@ impl Index {
     /// Makes the note durable, before the Store is cut below an older one.
     pub(super) fn flush_note(&self, path: &Path) -> Result<(), StorageError> {
         self.region.load().flush(0..HEADER_WORDS).during("sync", path)
+    }
+
+    /// Marks, while the kernel lives, that the page cache and the disk may differ without being
+    /// dirty: during a cut, and for good after a failed sync.
+    pub(super) fn set_unsettled(&self, on: bool) {
+        self.region.load().words()[UNSETTLED_AT].store(u64::from(on).to_le(), Ordering::Release);
+    }
+
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.region.load().words()[UNSETTLED_AT].load(Ordering::Acquire) != 0
     }
 
     /// When the first batch was appended, in ms; `None` if not known.

@@ -255,3 +255,71 @@ impl<'a> Reader<'a> {
         Some(Marker::Membership { raft_index, body })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Marker> {
+        let identity = LogIdentity {
+            cluster_id: Uuid::from_u128(1),
+            topic_id: TopicId(Uuid::from_u128(2)),
+            partition: 3,
+            replica_id: 4,
+        };
+        let header = StoreHeader {
+            identity,
+            first_raft_index: 5,
+            has_before: true,
+            term_before: 6,
+            format_version: FORMAT_VERSION,
+        };
+        vec![
+            Marker::Header(header),
+            Marker::Term { term: 7, raft_index: 8 },
+            Marker::Membership { raft_index: 9, body: Bytes::from_static(b"who") },
+            Marker::Membership { raft_index: 9, body: Bytes::new() },
+            Marker::LogStart { offset: Offset(10) },
+            Marker::Void { reason: 11 },
+        ]
+    }
+
+    #[test]
+    fn a_marker_is_an_empty_control_batch_that_survives_its_own_bytes() {
+        for marker in all() {
+            let batch = marker.encode(Offset(100), LeaderEpoch(7));
+            let header = BatchHeader::parse(&batch).unwrap();
+            assert!(header.is_marker());
+            assert_eq!((header.base_offset, header.next_offset()), (Offset(100), Offset(100)));
+            assert_eq!(header.check_crc(&batch), Ok(()));
+            assert_eq!(Marker::decode(&batch), Ok(marker.clone()));
+            if matches!(marker, Marker::Header(_)) {
+                assert_eq!(batch.len(), STORE_HEADER_LEN as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_versions_and_lengths_are_errors() {
+        assert_eq!(Marker::decode_body(&[9, 1]), Err(MarkerError::Kind { kind: 9 }));
+        assert_eq!(Marker::decode_body(&[2, 2]), Err(MarkerError::Version { kind: 2, version: 2 }));
+        assert_eq!(Marker::decode_body(&[1]), Err(MarkerError::Length { kind: 0, len: 1 }));
+        for marker in all() {
+            let body = marker.body();
+            let long = [&body[..], b"x"].concat();
+            for len in 2..body.len() {
+                let short = Marker::decode_body(&body[..len]);
+                assert!(short.is_err() || matches!(short, Ok(Marker::Membership { .. })));
+            }
+            let long = Marker::decode_body(&long);
+            assert!(long.is_err() || matches!(long, Ok(Marker::Membership { .. })));
+        }
+    }
+
+    #[test]
+    fn a_batch_of_records_is_no_marker() {
+        let mut header = BatchHeader::marker(Offset(0), LeaderEpoch(0), 0);
+        header.record_count = 1;
+        assert_eq!(Marker::decode(&header.to_bytes()), Err(MarkerError::NotAMarker));
+    }
+}

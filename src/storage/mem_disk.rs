@@ -3,7 +3,7 @@
 //! Pessimistic: a file's bytes are durable after its own sync only, a name after a sync of its
 //! directory only, and a crash may keep any of the rest. Deterministic by seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::ops::Range;
@@ -110,11 +110,15 @@ impl MemDisk {
     #[must_use]
     pub fn crash(&self, policy: CrashPolicy, seed: u64) -> Self {
         let faults = Arc::new(Mutex::new(Faults::default()));
+        if policy == CrashPolicy::Killed {
+            let mut copy = Copy { faults: Arc::clone(&faults), files: HashMap::new() };
+            let root = copy.dir(&self.root.lock());
+            return Self { root: Arc::new(Mutex::new(root)), faults, boot: self.boot };
+        }
         let mut chance = Chance(seed);
         let survivor = Survivor { policy, faults: Arc::clone(&faults) };
         let root = survivor.dir(&self.root.lock(), &mut chance);
-        let boot = if policy == CrashPolicy::Killed { self.boot } else { self.boot + 1 };
-        Self { root: Arc::new(Mutex::new(root)), faults, boot }
+        Self { root: Arc::new(Mutex::new(root)), faults, boot: self.boot + 1 }
     }
 
     /// Lets the sync after `count` further ones fail, and lose what it should have kept.
@@ -350,7 +354,9 @@ impl DiskFile for MemFile {
     fn sync(&self) -> io::Result<()> {
         let mut content = self.content.lock();
         content.absorb();
-        if let Err(error) = self.faults.lock().sync() {
+        let mut faults = self.faults.lock();
+        faults.change()?;
+        if let Err(error) = tick(&mut faults.syncs) {
             // As Linux has it: the pages count as clean now, and the next sync succeeds.
             content.dirty_from = content.data.len();
             return Err(error);
@@ -359,6 +365,17 @@ impl DiskFile for MemFile {
         durable.resize(*dirty_from, 0);
         durable.extend_from_slice(&data[*dirty_from..]);
         *dirty_from = data.len();
+        Ok(())
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        let mut content = self.content.lock();
+        content.absorb();
+        let Content { data, durable, dirty_from, .. } = &mut *content;
+        let clean = *dirty_from;
+        let known = clean.min(durable.len());
+        data[..known].copy_from_slice(&durable[..known]);
+        data[known..clean].fill(0);
         Ok(())
     }
 
@@ -449,6 +466,52 @@ impl MemoryOwner for MemFile {
         }
         durable[start..end].copy_from_slice(&data[start..end]);
         Ok(())
+    }
+}
+
+/// Copies a disk with all that is not synced yet.
+struct Copy {
+    faults: Arc<Mutex<Faults>>,
+    /// What was copied, by address: a file has several names, durable and not.
+    files: HashMap<usize, Node>,
+}
+
+impl Copy {
+    fn dir(&mut self, dir: &Dir) -> Dir {
+        let live = dir.live.iter().map(|(name, node)| (name.clone(), self.node(node))).collect();
+        let durable = dir.durable.iter().map(|(name, node)| (name.clone(), self.node(node))).collect();
+        let pending = dir.pending.iter().map(|change| match change {
+            Change::Set(name, node) => Change::Set(name.clone(), self.node(node)),
+            Change::Remove(name) => Change::Remove(name.clone()),
+            Change::Rename(old, new, node) => Change::Rename(old.clone(), new.clone(), self.node(node)),
+        });
+        Dir { live, durable, pending: pending.collect() }
+    }
+
+    fn node(&mut self, node: &Node) -> Node {
+        let address = match node {
+            Node::File(file) => Arc::as_ptr(&file.content).addr(),
+            Node::Dir(dir) => Arc::as_ptr(dir).addr(),
+        };
+        if let Some(known) = self.files.get(&address) {
+            return known.clone();
+        }
+        let copy = match node {
+            Node::File(file) => Node::File(self.file(file)),
+            Node::Dir(dir) => Node::Dir(Arc::new(Mutex::new(self.dir(&dir.lock())))),
+        };
+        self.files.insert(address, copy.clone());
+        copy
+    }
+
+    fn file(&self, file: &MemFile) -> MemFile {
+        let mut content = file.content.lock();
+        content.absorb();
+        let Content { data, durable, dirty_from, .. } = &*content;
+        self.faults.lock().used += data.len() as u64;
+        let (data, durable, dirty_from) = (data.clone(), durable.clone(), *dirty_from);
+        let content = Content { data, durable, dirty_from, mapped: None };
+        MemFile { content: Arc::new(Mutex::new(content)), faults: Arc::clone(&self.faults) }
     }
 }
 

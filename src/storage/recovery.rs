@@ -55,6 +55,7 @@ pub(super) fn open(
         opening.open_noted(snapshot, &files)?;
     }
     opening.open_rest(&files)?;
+    opening.settle()?;
     opening.walk()?;
     let walked = opening.walked;
     let fresh = opening.fresh();
@@ -271,6 +272,21 @@ impl<'a> Opening<'a> {
         Ok(index.is_some_and(|index| index.noted_synced() > 0))
     }
 
+    /// If the process ended during a cut or after a failed sync, the page cache is no witness: what
+    /// the snapshot does not cover is read from the medium and checked as after a power loss.
+    fn settle(&mut self) -> Result<(), StorageError> {
+        let doubtful = &self.candidates[self.noted.saturating_sub(1)..];
+        if !doubtful.iter().any(|c| c.segment.index.is_unsettled()) {
+            return Ok(());
+        }
+        for candidate in doubtful {
+            candidate.segment.store.forget_cached()?;
+        }
+        self.same_boot = false;
+        self.walked = true;
+        Ok(())
+    }
+
     /// Walks all that the snapshot does not cover and decides where the log ends.
     fn walk(&mut self) -> Result<(), StorageError> {
         let acknowledged = self.candidates.iter().rposition(|c| c.synced > 0);
@@ -457,6 +473,7 @@ impl<'a> Opening<'a> {
         for candidate in &self.candidates[self.noted.saturating_sub(1)..] {
             candidate.segment.set_linked();
             candidate.segment.set_synced(candidate.tail.position);
+            candidate.segment.index.set_unsettled(false);
         }
         Ok(())
     }

@@ -306,7 +306,8 @@ pub(super) fn forget_past(shared: &Shared, keep: RaftIndex, purged: bool) -> Res
         shared.disk.sync_dir(&shared.dir).during("sync", &shared.dir)?;
         shared.snapshots.lock().pop();
     }
-    Ok(())
+    // Also for one that went before: brought back after the cut it would look like damage.
+    shared.disk.sync_dir(&shared.dir).during("sync", &shared.dir)
 }
 
 pub(super) fn snapshot_path(dir: &Path, index: RaftIndex) -> PathBuf {

@@ -46,6 +46,10 @@ impl Store {
         self.file.sync().during("sync", &self.path)
     }
 
+    pub(super) fn forget_cached(&self) -> Result<(), StorageError> {
+        self.file.forget_cached().during("forget", &self.path)
+    }
+
     /// Cuts the file and makes that durable: stale bytes past the end could pass every check later.
     pub(super) fn cut(&self, len: u64) -> Result<(), StorageError> {
         self.file.set_len(len).during("cut", &self.path)?;

@@ -39,6 +39,9 @@ impl SyncJob {
         if let Err(error) = &result {
             tracing::error!(dir = %shared.dir.display(), %error, "sync failed, log poisoned");
             shared.poison();
+            for segment in dirty {
+                segment.index.set_unsettled(true);
+            }
             return result;
         }
         for (segment, end) in dirty.iter().zip(ends) {

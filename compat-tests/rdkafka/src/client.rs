@@ -132,7 +132,11 @@ pub fn each(results: Vec<TopicResult>) -> Outcome {
 }
 
 /// The partitions of a topic, all at the same place.
-pub fn assignment(topic: &str, partitions: impl Iterator<Item = i32>, offset: Offset) -> Outcome<TopicPartitionList> {
+pub fn assignment(
+    topic: &str,
+    partitions: impl Iterator<Item = i32>,
+    offset: Offset,
+) -> Outcome<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for partition in partitions {
         list.add_partition_offset(topic, partition, offset)?;
@@ -156,7 +160,9 @@ pub fn read_to_end(
     let mut read = Vec::new();
     let deadline = Instant::now() + ANSWER_TIME;
     while !open.is_empty() {
-        ensure(Instant::now() < deadline, || format!("only {} records before the deadline, open {open:?}", read.len()))?;
+        ensure(Instant::now() < deadline, || {
+            format!("only {} records before the deadline, open {open:?}", read.len())
+        })?;
         let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
         let message = message?;
         if open.get(&message.partition()).is_some_and(|high| message.offset() + 1 >= *high) {
@@ -204,7 +210,9 @@ impl Sender {
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) if Instant::now() < deadline => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if Instant::now() < deadline =>
+                {
                     self.producer.poll(Duration::from_millis(10));
                     record = back;
                 }
@@ -221,7 +229,8 @@ impl Sender {
     /// Waits until every record has its report; the first failed one is the error.
     pub fn finish(&self) -> Outcome<Vec<(i32, i64)>> {
         self.producer.flush(ANSWER_TIME)?;
-        let reports = std::mem::take(&mut *self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner));
+        let reports =
+            std::mem::take(&mut *self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(reports.into_iter().collect::<Result<_, _>>()?)
     }
 }

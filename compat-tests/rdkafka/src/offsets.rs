@@ -8,7 +8,9 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 
 use crate::Check;
-use crate::client::{ANSWER_TIME, Client, Outcome, Record, assignment, ensure, poll_one, read_to_end, refused, same, text};
+use crate::client::{
+    ANSWER_TIME, Client, Outcome, Record, assignment, ensure, poll_one, read_to_end, refused, same, text,
+};
 
 pub const CHECKS: &[Check] = &[
     ("assigned_partitions", assigned_partitions),
@@ -35,7 +37,11 @@ fn assigned_partitions(client: &Client) -> Outcome {
     for message in &read {
         let place = usize::try_from(message.partition())?;
         same(next[place], message.offset(), "next offset")?;
-        same((1000 * i64::from(message.partition()) + next[place]).to_string(), text(message)?.to_owned(), "value at that offset")?;
+        same(
+            (1000 * i64::from(message.partition()) + next[place]).to_string(),
+            text(message)?.to_owned(),
+            "value at that offset",
+        )?;
         next[place] += 1;
     }
     let consumer = client.consumer(&[])?;
@@ -54,7 +60,11 @@ fn seek_offset(client: &Client) -> Outcome {
     for offset in [317, 42, 0, 499] {
         consumer.seek(&topic, 0, Offset::Offset(offset), ANSWER_TIME)?;
         let message = poll_one(&consumer)?;
-        same((offset, offset.to_string().as_str()), (message.offset(), text(&message)?), "offset and value after the seek")?;
+        same(
+            (offset, offset.to_string().as_str()),
+            (message.offset(), text(&message)?),
+            "offset and value after the seek",
+        )?;
     }
     consumer.seek(&topic, 0, Offset::OffsetTail(3), ANSWER_TIME)?;
     same(497, poll_one(&consumer)?.offset(), "third from the end")
@@ -65,7 +75,9 @@ fn seek_time(client: &Client) -> Outcome {
     // A flush after every ten, so that the records stand in many batches.
     let sender = client.producer(&[])?;
     for n in 0..100 {
-        sender.send(Record::to(&topic).partition(0).timestamp(BASE_TIME + n * STEP).payload(n.to_string().as_bytes()))?;
+        sender.send(
+            Record::to(&topic).partition(0).timestamp(BASE_TIME + n * STEP).payload(n.to_string().as_bytes()),
+        )?;
         if n % 10 == 9 {
             sender.finish()?;
         }

@@ -68,7 +68,9 @@ fn keys(client: &Client) -> Outcome {
     let topic = client.topic("keys", 4)?;
     let sender = client.producer(&[])?;
     for n in 0..200 {
-        sender.send(Record::to(&topic).key(format!("key-{}", n % 10).as_bytes()).payload(n.to_string().as_bytes()))?;
+        sender.send(
+            Record::to(&topic).key(format!("key-{}", n % 10).as_bytes()).payload(n.to_string().as_bytes()),
+        )?;
     }
     sender.send(Record::to(&topic).partition(0).key(b"").payload(b"empty key"))?;
     sender.finish()?;
@@ -185,7 +187,11 @@ fn large_message(client: &Client) -> Outcome {
     sender.send(Record::to(&topic).payload(&value))?;
     sender.finish()?;
     // A fetch that may carry less than the batch must still return it whole.
-    let consumer = client.consumer(&[("max.partition.fetch.bytes", "10000"), ("fetch.max.bytes", "10000"), ("message.max.bytes", "10000")])?;
+    let consumer = client.consumer(&[
+        ("max.partition.fetch.bytes", "10000"),
+        ("fetch.max.bytes", "10000"),
+        ("message.max.bytes", "10000"),
+    ])?;
     consumer.assign(&assignment(&topic, 0..1, Offset::Beginning)?)?;
     let read = read_to_end(&consumer, &topic, 0..1)?;
     ensure(read[0].payload() == Some(&value), || "the value differs".into())

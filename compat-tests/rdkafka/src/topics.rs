@@ -8,7 +8,10 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 
 use crate::Check;
-use crate::client::{ANSWER_TIME, Client, Outcome, Record, assignment, each, ensure, eventually, poll_one, refused, same, text, waiting};
+use crate::client::{
+    ANSWER_TIME, Client, Outcome, Record, assignment, each, ensure, eventually, poll_one, refused, same,
+    text, waiting,
+};
 
 pub const CHECKS: &[Check] = &[
     ("describe_cluster", describe_cluster),
@@ -24,7 +27,8 @@ pub const CHECKS: &[Check] = &[
 
 fn describe_cluster(client: &Client) -> Outcome {
     let metadata = client.admin.inner().fetch_metadata(None, ANSWER_TIME)?;
-    let brokers: Vec<_> = metadata.brokers().iter().map(|b| (b.id(), format!("{}:{}", b.host(), b.port()))).collect();
+    let brokers: Vec<_> =
+        metadata.brokers().iter().map(|b| (b.id(), format!("{}:{}", b.host(), b.port()))).collect();
     same(vec![(1, client.bootstrap.clone())], brokers, "brokers")?;
     let cluster = client.admin.inner().fetch_cluster_id(ANSWER_TIME);
     ensure(cluster.is_some_and(|id| !id.is_empty()), || "no cluster id".into())
@@ -37,7 +41,10 @@ fn create_topic(client: &Client) -> Outcome {
     same("86400000", value(&config(client, &name, "retention.ms")?), "retention.ms")?;
     refused(RDKafkaErrorCode::TopicAlreadyExists, client.create(&name, 3, &[]))?;
     refused(RDKafkaErrorCode::InvalidTopic, client.create("not a name", 1, &[]))?;
-    refused(RDKafkaErrorCode::InvalidConfig, client.create(&format!("{name}-2"), 1, &[("retention.ms", "soon")]))
+    refused(
+        RDKafkaErrorCode::InvalidConfig,
+        client.create(&format!("{name}-2"), 1, &[("retention.ms", "soon")]),
+    )
 }
 
 fn auto_create_topic(client: &Client) -> Outcome {
@@ -79,8 +86,11 @@ fn describe_configs(client: &Client) -> Outcome {
     let entry = config(client, &topic, "retention.ms")?;
     same(("604800000", &ConfigSource::Default), (value(&entry), &entry.source), "retention.ms")?;
     // The crate keeps a resource's error to itself: a missing topic shows as one without configs.
-    ensure(config(client, &format!("{topic}-missing"), "retention.ms").is_err(), || "configs of a missing topic".into())?;
-    let broker = pollster::block_on(client.admin.describe_configs([&ResourceSpecifier::Broker(1)], &waiting()))?;
+    ensure(config(client, &format!("{topic}-missing"), "retention.ms").is_err(), || {
+        "configs of a missing topic".into()
+    })?;
+    let broker =
+        pollster::block_on(client.admin.describe_configs([&ResourceSpecifier::Broker(1)], &waiting()))?;
     let broker = broker.into_iter().next().ok_or("no answer")?.map_err(KafkaError::AdminOp)?;
     ensure(!broker.entries.is_empty(), || "no broker configs".into())
 }
@@ -95,7 +105,9 @@ fn alter_configs(client: &Client) -> Outcome {
         }
         Ok(())
     };
-    let has = |name: &str, expected: &str| eventually(|| same(expected, value(&config(client, &topic, name)?), name));
+    let has = |name: &str, expected: &str| {
+        eventually(|| same(expected, value(&config(client, &topic, name)?), name))
+    };
     alter("retention.ms", "1000000")?;
     has("retention.ms", "1000000")?;
     alter("segment.bytes", "10485760")?;
@@ -119,7 +131,8 @@ fn delete_records(client: &Client) -> Outcome {
 fn delete_topic(client: &Client) -> Outcome {
     let topic = client.topic("delete_topic", 2)?;
     client.produce_numbers(&topic, 0, 0..10)?;
-    let delete = || -> Outcome { each(pollster::block_on(client.admin.delete_topics(&[&topic], &waiting()))?) };
+    let delete =
+        || -> Outcome { each(pollster::block_on(client.admin.delete_topics(&[&topic], &waiting()))?) };
     delete()?;
     eventually(|| refused(RDKafkaErrorCode::UnknownTopicOrPartition, client.partition_count(&topic)))?;
     refused(RDKafkaErrorCode::UnknownTopicOrPartition, delete())?;
@@ -131,9 +144,14 @@ fn delete_topic(client: &Client) -> Outcome {
 }
 
 fn config(client: &Client, topic: &str, name: &str) -> Outcome<ConfigEntry> {
-    let answer = pollster::block_on(client.admin.describe_configs([&ResourceSpecifier::Topic(topic)], &waiting()))?;
+    let answer =
+        pollster::block_on(client.admin.describe_configs([&ResourceSpecifier::Topic(topic)], &waiting()))?;
     let resource = answer.into_iter().next().ok_or("no answer")?.map_err(KafkaError::AdminOp)?;
-    resource.entries.into_iter().find(|entry| entry.name == name).ok_or_else(|| format!("no config {name}").into())
+    resource
+        .entries
+        .into_iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| format!("no config {name}").into())
 }
 
 fn value(entry: &ConfigEntry) -> &str {
@@ -142,7 +160,8 @@ fn value(entry: &ConfigEntry) -> &str {
 
 /// Deletes everything before `offset` and returns the low watermark that the broker answered.
 fn delete_before(client: &Client, topic: &str, offset: Offset) -> Outcome<i64> {
-    let answer = pollster::block_on(client.admin.delete_records(&assignment(topic, 0..1, offset)?, &waiting()))?;
+    let answer =
+        pollster::block_on(client.admin.delete_records(&assignment(topic, 0..1, offset)?, &waiting()))?;
     let partition = answer.find_partition(topic, 0).ok_or("no partition in the answer")?;
     partition.error()?;
     partition.offset().to_raw().ok_or_else(|| "no low watermark".into())

@@ -108,7 +108,8 @@ fn new_topic(topic: &CreatableTopic) -> NewTopic {
 }
 
 fn described(ctx: &Context, name: TopicName, created: CreatedTopic) -> CreatableTopicResult {
-    let result = CreatableTopicResult::default().with_name(name).with_topic_id(created.id.0);
+    let made = CreatableTopicResult::default().with_name(name).with_topic_id(created.id.0);
+    let result = made.with_error_message(None);
     if ctx.version() < 5 {
         return result.with_configs(None);
     }

@@ -153,7 +153,7 @@ fn read(
             data.error_code = ErrorCode::from(&error).code();
             if version >= 16 && matches!(error, BrokerError::NotLeader { .. } | BrokerError::FencedLeaderEpoch { .. }) {
                 let leader = ctx.broker.leader(&asked.topic, asked.partition);
-                data.current_leader = Some((leader.node, leader.epoch.0));
+                data.current_leader = (leader.node >= 0).then_some((leader.node, leader.epoch.0));
             }
         }
         None => {}

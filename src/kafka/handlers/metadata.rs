@@ -14,7 +14,7 @@ use crate::broker::BrokerError;
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
-use crate::model::{TopicId, TopicName as Name};
+use crate::model::{LeaderEpoch, TopicId, TopicName as Name};
 use crate::wire::messages::metadata_request::MetadataRequestTopic;
 use crate::wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -126,6 +126,12 @@ async fn by_name(
     ctx.broker.image().topic(name).map(Arc::clone).ok_or(ErrorCode::UnknownTopicOrPartition)
 }
 
+/// Epochs are Raft terms, which begin at 1. A log that was not used since the start has none yet; a client that was
+/// told 0 would be fenced with it.
+fn known(epoch: LeaderEpoch) -> i32 {
+    if epoch.0 > 0 { epoch.0 } else { -1 }
+}
+
 /// Admin requests may go to any node; the first is named, so that all clients name the same.
 pub(super) fn controller(image: &MetadataImage) -> BrokerId {
     BrokerId(image.nodes.keys().next().copied().unwrap_or(-1))
@@ -151,7 +157,7 @@ fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
             .with_error_code(code)
             .with_partition_index(index)
             .with_leader_id(BrokerId(leader.node))
-            .with_leader_epoch(leader.epoch.0)
+            .with_leader_epoch(known(leader.epoch))
             .with_replica_nodes(ids(&partition.nodes()))
             .with_isr_nodes(ids(&leader.in_sync))
             .with_offline_replicas(ids(&leader.offline))

@@ -1,0 +1,11 @@
+//! The Kafka door from outside: a real node, real sockets, raw bytes. One module for each thing it must do.
+
+mod api_versions;
+mod client;
+mod fetch;
+mod frames;
+mod hostile;
+mod limits;
+mod node;
+mod order;
+mod sessions;
