@@ -1,10 +1,10 @@
 //! The `bateau` binary: flags to [`Config`], [`Config`] to [`Agent`], signals to its end.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use bateau::agent::Agent;
-use bateau::config::{Cli, Config, LogFormat, ServeFlags};
+use bateau::config::{Cli, Config, LogFormat};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -15,7 +15,6 @@ const WRONG_CONFIGURATION: u8 = 2;
 fn main() -> ExitCode {
     let environment = std::env::var("BATEAU_SET").ok();
     let flags = Cli::parse().into_serve().with_set_from(environment.as_deref());
-    let logging = (flags.log.clone(), flags.log_format);
     let config = match Config::gather(flags) {
         Ok(config) => config,
         Err(error) => {
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
             return ExitCode::from(WRONG_CONFIGURATION);
         }
     };
-    log_to_stderr(logging);
+    log_to_stderr(&config);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -35,6 +34,11 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: &Config) -> ExitCode {
+    // Heard from the beginning: a signal that comes while the node starts ends it cleanly, too.
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        eprintln!("bateau: signals cannot be heard");
+        return ExitCode::FAILURE;
+    };
     let agent = match Agent::start(config).await {
         Ok(agent) => agent,
         Err(error) => {
@@ -43,10 +47,6 @@ async fn serve(config: &Config) -> ExitCode {
         }
     };
     announce(&agent);
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        eprintln!("bateau: signals cannot be heard");
-        return ExitCode::FAILURE;
-    };
     let code = tokio::select! {
         _ = term.recv() => ExitCode::SUCCESS,
         _ = int.recv() => ExitCode::SUCCESS,
@@ -78,10 +78,11 @@ fn announce(agent: &Agent) {
     }
 }
 
-fn log_to_stderr((filter, format): (Option<String>, Option<LogFormat>)) {
-    let filter = EnvFilter::new(filter.unwrap_or_else(|| "info,openraft=error".into()));
+fn log_to_stderr(config: &Config) {
+    let filter = EnvFilter::new(config.log.as_deref().unwrap_or("info,openraft=error"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
+    match config.log_format {
         Some(LogFormat::Json) => lines.json().init(),
         Some(LogFormat::Text) | None => lines.with_target(false).init(),
     }

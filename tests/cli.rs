@@ -461,14 +461,23 @@ fn code(text: Option<&str>) -> String {
     }
 }
 
+fn row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
 fn topic_table() -> String {
     let mut table = String::from(
         "| key | default | broker key behind it | treatment | meaning |\n|---|---|---|---|---|\n",
     );
     for key in TOPIC_KEYS {
         let (default, behind) = (code(Some(key.default)), code(key.broker_key));
-        let row = [code(Some(key.name)), default, behind, treatment(key.treatment), key.documentation.into()];
-        table += &format!("| {} |\n", row.join(" | "));
+        table += &row(&[
+            code(Some(key.name)),
+            default,
+            behind,
+            treatment(key.treatment),
+            key.documentation.into(),
+        ]);
     }
     table
 }
@@ -481,8 +490,7 @@ fn broker_table() -> String {
     for key in keys {
         let changes = if key.read_only { "at start" } else { "while running" };
         let (name, default) = (code(Some(key.name)), code(key.default));
-        let row = [name, default, changes.into(), treatment(key.treatment), key.documentation.into()];
-        table += &format!("| {} |\n", row.join(" | "));
+        table += &row(&[name, default, changes.into(), treatment(key.treatment), key.documentation.into()]);
     }
     table
 }

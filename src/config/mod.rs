@@ -29,6 +29,9 @@ pub struct Config {
     /// Kafka's broker keys, canonical.
     pub keys: Overrides,
     pub settings: BrokerSettings,
+    /// Which log lines are written, and how.
+    pub log: Option<String>,
+    pub log_format: Option<LogFormat>,
 }
 
 /// Everything that is wrong with what a node was told.
@@ -107,7 +110,8 @@ impl Config {
         let advertised = given.unwrap_or_else(|| kafka.clone());
         let node_id = node_id(&flags, &settings, problems);
         let data_dir = data_dir(&flags, &settings, problems);
-        Some(Self { data_dir, node_name: flags.node_name, node_id, kafka, advertised, keys, settings })
+        let ServeFlags { node_name, log, log_format, .. } = flags;
+        Some(Self { data_dir, node_name, node_id, kafka, advertised, keys, settings, log, log_format })
     }
 }
 

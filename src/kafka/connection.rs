@@ -34,6 +34,8 @@ const COPY_MAX: usize = 8 * 1024;
 /// What a client may send ahead while a long poll waits.
 const AHEAD_MAX: usize = 64 * 1024;
 
+/// How long a connection keeps its buffers while nothing happens.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
 /// Stands for no limit on idle connections.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
@@ -93,7 +95,6 @@ impl Inbox {
             if let Some(read) = socket.try_read(self.frames.space(wanted))? {
                 return Ok(read);
             }
-            self.frames.release();
         }
     }
 
@@ -105,10 +106,10 @@ impl Inbox {
         }))
     }
 
-    /// Lets go of what an idle connection does not need.
+    /// Lets go of what a quiet connection does not need.
     fn rest(&mut self) {
+        self.frames.release();
         if self.frames.is_empty() {
-            self.frames.release();
             self.charge.release();
         }
     }
@@ -150,7 +151,7 @@ impl Connection {
         stop: impl Future<Output = ()> + Send,
     ) -> Result<(), Ended> {
         let mut stop = std::pin::pin!(stop.fuse());
-        let mut idle = std::pin::pin!(tokio::time::sleep(self.idle_max));
+        let mut idle = std::pin::pin!(tokio::time::sleep(QUIET_AFTER.min(self.idle_max)));
         let mut last_active = Instant::now();
         let (mut open, mut stopping) = (true, false);
         loop {
@@ -167,7 +168,6 @@ impl Connection {
             if pending.is_empty() && !open {
                 return Ok(());
             }
-            self.inbox.rest();
             let may_read = open && !stopping && pending.len() < IN_FLIGHT_MAX;
             tokio::select! {
                 reply = front(pending), if !pending.is_empty() => {
@@ -179,15 +179,24 @@ impl Connection {
                     open = read? > 0;
                     last_active = Instant::now();
                 }
-                () = &mut idle, if pending.is_empty() => {
-                    if last_active.elapsed() >= self.idle_max {
-                        return Err(Ended::Idle(self.idle_max));
-                    }
-                    idle.as_mut().reset(last_active + self.idle_max);
-                }
+                () = &mut idle, if pending.is_empty() => idle.as_mut().reset(self.quiet(last_active)?),
                 () = &mut stop, if !stopping => stopping = true,
             }
         }
+    }
+
+    /// What a connection does while nothing happens, and when it next has something to do.
+    fn quiet(&mut self, last_active: Instant) -> Result<Instant, Ended> {
+        let quiet_for = last_active.elapsed();
+        if quiet_for >= self.idle_max {
+            return Err(Ended::Idle(self.idle_max));
+        }
+        if quiet_for < QUIET_AFTER {
+            return Ok(last_active + QUIET_AFTER.min(self.idle_max));
+        }
+        self.inbox.rest();
+        self.gathered = BytesMut::new();
+        Ok(last_active + self.idle_max)
     }
 
     /// Begins one request; unless it is pipelined, also answers it.

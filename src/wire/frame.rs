@@ -13,6 +13,10 @@ const SIZE_LEN: usize = 4;
 pub const READ_MIN: usize = 16 * 1024;
 /// The most room that a read is given beyond what has arrived, whatever the last frame had.
 pub const READ_MAX: usize = 1024 * 1024;
+/// Buffers of earlier frames that are kept to be read into again, and the size up to which one is worth it:
+/// memory that goes back to the system costs page faults when it is next needed.
+const SPARES_MAX: usize = 8;
+const SPARE_BYTES_MAX: usize = 128 * 1024;
 
 /// A size that no request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +34,14 @@ pub struct FrameBuffer {
     frame_max: usize,
     /// Size of the last whole frame, size field included: what the next read may take for granted.
     proven: usize,
+    /// Empty handles on the memory of earlier frames, which can be had again once those frames are gone.
+    spares: Vec<BytesMut>,
 }
 
 impl FrameBuffer {
     /// Frames of up to `frame_max` bytes, size field excluded.
     pub fn new(frame_max: usize) -> Self {
-        Self { bytes: BytesMut::new(), frame_max, proven: 0 }
+        Self { bytes: BytesMut::new(), frame_max, proven: 0, spares: Vec::new() }
     }
 
     /// Takes the next whole frame, without its size. It shares the buffer's memory.
@@ -66,8 +72,25 @@ impl FrameBuffer {
 
     /// The buffer with room for at least `wanted` more bytes.
     pub fn space(&mut self, wanted: usize) -> &mut BytesMut {
-        self.bytes.reserve(wanted);
+        if self.bytes.capacity() - self.bytes.len() < wanted && !self.bytes.try_reclaim(wanted) {
+            self.move_house(self.bytes.len() + wanted);
+        }
         &mut self.bytes
+    }
+
+    /// Goes on in a buffer of `capacity`: an earlier frame's if one is free, else a new one.
+    fn move_house(&mut self, capacity: usize) {
+        let free = self.spares.iter_mut().position(|spare| spare.try_reclaim(capacity));
+        let mut next = match free {
+            Some(index) => self.spares.swap_remove(index),
+            None => BytesMut::with_capacity(capacity),
+        };
+        next.extend_from_slice(&self.bytes);
+        let mut old = std::mem::replace(&mut self.bytes, next);
+        if self.proven <= SPARE_BYTES_MAX && self.spares.len() < SPARES_MAX {
+            old.clear();
+            self.spares.push(old);
+        }
     }
 
     /// Bytes that have arrived and belong to no whole frame taken so far.
@@ -88,8 +111,9 @@ impl FrameBuffer {
         }
     }
 
-    /// Gives the memory of an empty buffer back: what an idle connection holds.
+    /// Gives memory back that an idle connection does not need.
     pub fn release(&mut self) {
+        self.spares = Vec::new();
         if self.bytes.is_empty() {
             self.bytes = BytesMut::new();
         }
@@ -157,6 +181,28 @@ mod tests {
         feed(&mut buffer, &(90i32 << 20).to_be_bytes());
         assert_eq!(buffer.next_frame(), Ok(None));
         assert_eq!(buffer.room_wanted(), READ_MIN);
+    }
+
+    #[test]
+    fn the_memory_of_a_frame_that_is_gone_is_read_into_again() {
+        let mut buffer = FrameBuffer::new(1 << 20);
+        let bytes = framed(&[7; 60_000]);
+        let mut next = |held: &mut Vec<Bytes>| {
+            let room = buffer.room_wanted().max(bytes.len());
+            buffer.space(room).extend_from_slice(&bytes);
+            let frame = buffer.next_frame().unwrap().unwrap();
+            let at = frame.as_ptr();
+            held.push(frame);
+            at
+        };
+        let mut held = Vec::new();
+        let first: Vec<_> = (0..4).map(|_| next(&mut held)).collect();
+        held.clear();
+        let second: Vec<_> = (0..4).map(|_| next(&mut held)).collect();
+        let again = second.iter().filter(|at| first.contains(at)).count();
+        assert!(again >= 3, "{again} of 4");
+        buffer.release();
+        assert!(buffer.spares.is_empty());
     }
 
     #[test]
