@@ -13,7 +13,7 @@ use crate::model::Offset;
 use crate::storage::SegmentFacts;
 
 /// How often dirty logs get a snapshot.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+const SNAPSHOT_EVERY: Duration = Duration::from_mins(1);
 
 impl Broker {
     /// Runs until `closing` says so.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use super::{Broker, BrokerError, Isolation};
+use super::{Broker, BrokerError};
 use crate::cluster::{Group, TopicImage};
 use crate::model::batch::HEADER_LEN;
 use crate::model::record::Records;
@@ -43,13 +43,13 @@ impl FoundOffset {
 }
 
 impl Broker {
-    /// Finds an offset. See [`OffsetSpec`].
+    /// Finds an offset. See [`OffsetSpec`]. As long as there are no transactions, the latest is the
+    /// same for both isolation levels.
     pub async fn list_offset(
         &self,
         topic: &Arc<TopicImage>,
         partition: PartitionId,
         spec: OffsetSpec,
-        _isolation: Isolation,
         epoch: Option<LeaderEpoch>,
     ) -> Result<FoundOffset, BrokerError> {
         let group = self.group(topic, partition, epoch).await?;

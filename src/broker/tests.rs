@@ -175,7 +175,7 @@ async fn deleted_records_are_out_of_range_and_stay_so() {
     broker.close().await;
     let broker = node.start().await;
     let t = topic(&broker, "t", &[]).await;
-    let earliest = broker.list_offset(&t, 0, OffsetSpec::Earliest, Isolation::ReadUncommitted, None).await.unwrap();
+    let earliest = broker.list_offset(&t, 0, OffsetSpec::Earliest, None).await.unwrap();
     assert_eq!(earliest.offset, 2);
 }
 
@@ -191,7 +191,7 @@ async fn retention_lets_old_segments_go_from_log_and_disk() {
     }
     node.now.fetch_add(700, Relaxed);
     broker.retain_all().await;
-    let earliest = broker.list_offset(&t, 0, OffsetSpec::Earliest, Isolation::ReadUncommitted, None).await.unwrap();
+    let earliest = broker.list_offset(&t, 0, OffsetSpec::Earliest, None).await.unwrap();
     assert_eq!(earliest.offset, 2, "only whole segments go");
     assert_eq!(read(&broker, &t, 2).await[0].0, 2);
 }
@@ -204,7 +204,7 @@ async fn offsets_are_found_by_time_and_by_epoch() {
     for (value, timestamp) in [("a", 100), ("b", 300), ("c", 200), ("d", 400)] {
         produce(&broker, &t, batch(&[value], Producer::NONE, timestamp)).await.unwrap();
     }
-    let at = async |spec| broker.list_offset(&t, 0, spec, Isolation::ReadUncommitted, None).await.unwrap();
+    let at = async |spec| broker.list_offset(&t, 0, spec, None).await.unwrap();
     assert_eq!((at(OffsetSpec::Timestamp(150)).await.offset, at(OffsetSpec::Timestamp(150)).await.timestamp), (1, 300));
     assert_eq!(at(OffsetSpec::Timestamp(400)).await.offset, 3);
     assert_eq!(at(OffsetSpec::Timestamp(401)).await.offset, -1);
@@ -220,7 +220,7 @@ async fn a_waiting_fetch_is_woken_by_the_append() {
     let broker = node.start().await;
     let t = topic(&broker, "t", &[]).await;
     produced(&broker, &t, &["a"]).await;
-    let plan = FetchPlan { max_wait: std::time::Duration::from_secs(60), ..fetch_from(&t, 1) };
+    let plan = FetchPlan { max_wait: std::time::Duration::from_mins(1), ..fetch_from(&t, 1) };
     let (reader, wanted) = (broker.clone(), plan.clone());
     let waiting = tokio::spawn(async move { reader.fetch(&wanted).await });
     tokio::task::yield_now().await;

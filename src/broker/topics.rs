@@ -249,7 +249,7 @@ fn check_growth(name: &str, have: i32, count: i32) -> Result<(), BrokerError> {
 /// The nodes of manual assignments, which must name partitions 0 to n without a gap.
 fn assigned(topic: &NewTopic, image: &MetadataImage) -> Result<Vec<Vec<i32>>, BrokerError> {
     if topic.partitions != -1 || topic.replication_factor != -1 {
-        let what = if topic.replication_factor != -1 { "replication factor" } else { "partition count" };
+        let what = if topic.replication_factor == -1 { "partition count" } else { "replication factor" };
         let reason = format!("a manual partition assignment was specified, but {what} was not set to -1");
         return Err(BrokerError::InvalidRequest { reason });
     }

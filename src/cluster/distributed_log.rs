@@ -203,7 +203,7 @@ impl DistributedLog {
     /// Whether there are segments beside the active one, as far as file names tell.
     pub fn has_closed_segments(&self) -> bool {
         let names = self.disk().read_dir(&self.dir()).unwrap_or_default();
-        names.iter().filter(|name| name.ends_with(".log")).count() > 1
+        names.iter().filter_map(|name| name.strip_suffix(".log")).count() > 1
     }
 
     /// Does file work on one of the flusher's threads.
@@ -283,11 +283,11 @@ fn open_in(data_dir: &DataDir, identity: Identity, options: LogOptions) -> Resul
     let (topic, partition) = (&identity.name.topic, identity.name.partition);
     let dir = data_dir.partition_path(topic, partition);
     let disk = Arc::clone(data_dir.disk());
-    match Partition::open(disk, dir.clone(), identity.clone(), options) {
+    match Partition::open(disk, &dir, identity.clone(), options) {
         Err(StorageError::Foreign { found, .. }) => {
             tracing::warn!(partition = %identity.name, ?found, "the directory holds another topic's log; it is set aside");
             data_dir.set_aside(topic, partition)?;
-            Partition::open(Arc::clone(data_dir.disk()), dir, identity, options)
+            Partition::open(Arc::clone(data_dir.disk()), &dir, identity, options)
         }
         opened => opened,
     }

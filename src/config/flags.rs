@@ -50,7 +50,7 @@ pub struct ServeFlags {
     /// A TOML file with these flags' names as keys, and Kafka's broker keys in a table [set]
     #[arg(long, value_name = "FILE", env = "BATEAU_CONFIG_FILE")]
     pub config_file: Option<PathBuf>,
-    /// One of Kafka's broker keys; repeatable. BATEAU_SET holds several, separated by ;
+    /// One of Kafka's broker keys; repeatable. `BATEAU_SET` holds several, separated by ;
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// How log lines look [default: text]

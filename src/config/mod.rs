@@ -122,13 +122,11 @@ fn listener(flag: Option<&str>, keys: &BTreeMap<String, String>, key: &str, prob
         return problems.keep(&format!("{flag_name} {text}"), HostPort::parse(text));
     }
     let text = keys.get(key).filter(|text| !text.is_empty())?;
-    match text.strip_prefix("PLAINTEXT://").filter(|address| !address.contains(',')) {
-        Some(address) => problems.keep(&format!("--set {key}={text}"), HostPort::parse(address)),
-        None => {
-            problems.0.push(format!("--set {key}={text}: one listener, PLAINTEXT://HOST:PORT, is supported so far"));
-            None
-        }
-    }
+    let Some(address) = text.strip_prefix("PLAINTEXT://").filter(|address| !address.contains(',')) else {
+        problems.0.push(format!("--set {key}={text}: one listener, PLAINTEXT://HOST:PORT, is supported so far"));
+        return None;
+    };
+    problems.keep(&format!("--set {key}={text}"), HostPort::parse(address))
 }
 
 fn node_id(flags: &ServeFlags, settings: &BrokerSettings, problems: &mut Problems) -> Option<i32> {

@@ -44,7 +44,7 @@ pub(super) trait Handler: 'static {
 pub(super) trait Pipelined: 'static {
     const KEY: ApiKey;
     const VERSIONS: RangeInclusive<i16>;
-    /// The lowest version in ApiVersions, below which nothing is served.
+    /// The lowest version in `ApiVersions`, below which nothing is served.
     const LISTED_FROM: i16;
     type Request: Decodable + Send;
     type Response: Answer;
@@ -115,7 +115,7 @@ pub(super) enum Order {
 #[derive(Clone, Copy)]
 pub(super) struct Api {
     pub(super) key: ApiKey,
-    /// What ApiVersions lists.
+    /// What `ApiVersions` lists.
     pub(super) listed: (i16, i16),
     /// The lowest version that is served.
     served_from: i16,
@@ -151,7 +151,10 @@ impl Api {
     }
 
     /// The entry that serves `header`'s request.
-    pub(super) fn serving(table: &'static [Self], header: &RequestHeader) -> Result<&'static Self, RequestError> {
+    pub(super) fn serving(
+        table: &'static [Self],
+        header: &RequestHeader,
+    ) -> Result<&'static Self, RequestError> {
         let (api, version) = (header.api, header.version);
         let entry = table.iter().find(|entry| entry.key == api);
         entry
@@ -183,5 +186,6 @@ fn begin_pipelined<P: Pipelined>(ctx: &Context, body: Bytes) -> BoxFuture<'_, Re
 fn decode<T: Decodable>(ctx: &Context, mut body: Bytes, coded_to: i16) -> Result<T, RequestError> {
     let header = &ctx.request;
     schema::walk(header.api as i16, header.version, &body)?;
-    T::decode(&mut body, header.version.min(coded_to)).map_err(|source| RequestError::Undecodable(source.into()))
+    T::decode(&mut body, header.version.min(coded_to))
+        .map_err(|source| RequestError::Undecodable(source.into()))
 }

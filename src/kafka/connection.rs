@@ -19,7 +19,7 @@ use super::context::Context;
 use super::handlers::{self, APIS};
 use super::memory::{Charge, RequestMemory};
 use super::socket::Socket;
-use crate::storage::StorageError;
+use crate::storage::{Run, StorageError};
 use crate::wire::ApiKey;
 use crate::wire::frame::{FrameBuffer, FrameError};
 use crate::wire::header::RequestHeader;
@@ -127,10 +127,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(socket: Socket, context: Context, memory: Arc<RequestMemory>, limits: &super::Limits) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        context: Context,
+        memory: Arc<RequestMemory>,
+        limits: &super::Limits,
+    ) -> Self {
         let frames = FrameBuffer::new(limits.request_bytes_max);
         let inbox = Inbox { frames, charge: Charge::default(), memory };
-        Self { socket, inbox, context, idle_max: limits.idle_max.unwrap_or(FOR_EVER), gathered: BytesMut::new() }
+        Self {
+            socket,
+            inbox,
+            context,
+            idle_max: limits.idle_max.unwrap_or(FOR_EVER),
+            gathered: BytesMut::new(),
+        }
     }
 
     /// Serves the client until it goes, misbehaves or `stop` resolves.
@@ -261,12 +272,11 @@ impl Connection {
     /// Waits for and gathers the answers of everything that has begun.
     async fn settle(&mut self, pending: &mut VecDeque<Pending>) -> Result<(), Ended> {
         while let Some((reply, _charge)) = pending.front_mut() {
-            let reply = match reply.now_or_never() {
-                Some(reply) => reply,
-                None => {
-                    self.flush(false).await?;
-                    front(pending).await
-                }
+            let reply = if let Some(reply) = reply.now_or_never() {
+                reply
+            } else {
+                self.flush(false).await?;
+                front(pending).await
             };
             pending.pop_front();
             self.gather(reply.map_err(RequestError::from)?).await?;
@@ -300,20 +310,30 @@ impl Connection {
         } else {
             self.gathered.extend_from_slice(&head);
         }
-        for chunk in tail {
+        let mut tail = tail.into_iter().peekable();
+        while let Some(chunk) = tail.next() {
+            let more = tail.peek().is_some();
             match chunk {
                 Chunk::Bytes(bytes) => self.gathered.extend_from_slice(&bytes),
-                Chunk::Lent(run) if Lent::len(&run) <= COPY_MAX => self.gathered.extend_from_slice(&run.copy()?),
+                Chunk::Lent(run) if run.size() <= COPY_MAX => self.gathered.extend_from_slice(&run.copy()?),
                 Chunk::Lent(run) => {
                     self.flush(true).await?;
-                    match run.fd_range() {
-                        Some((file, position, length)) => self.socket.send_file(file, position, length).await?,
-                        None => self.socket.write_all(&run.copy()?, true).await?,
-                    }
+                    self.lend(&run, more).await?;
                 }
+            }
+            if more && self.gathered.len() >= GATHER_MAX {
+                self.flush(true).await?;
             }
         }
         if self.gathered.len() >= GATHER_MAX { self.flush(false).await } else { Ok(()) }
+    }
+
+    /// Sends records from their file, or a copy if they have none.
+    async fn lend(&self, run: &Run, more: bool) -> Result<(), Ended> {
+        let Some((file, position, length)) = run.fd_range() else {
+            return Ok(self.socket.write_all(&run.copy()?, more).await?);
+        };
+        Ok(self.socket.send_file(file, position, length).await?)
     }
 
     /// Writes what has gathered; with `more`, something follows at once.

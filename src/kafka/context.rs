@@ -30,7 +30,8 @@ pub(super) struct Software {
 
 impl Context {
     pub(super) fn new(broker: Broker, sessions: Arc<FetchSessions>, peer: SocketAddr) -> Self {
-        let request = RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id: 0, client_id: None };
+        let request =
+            RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id: 0, client_id: None };
         Self { broker, sessions, peer, request, software: Mutex::new(None) }
     }
 
@@ -42,7 +43,7 @@ impl Context {
         ReplyTo::from(&self.request)
     }
 
-    /// Remembers what the client said with ApiVersions, for log lines.
+    /// Remembers what the client said with `ApiVersions`, for log lines.
     pub(super) fn set_software(&self, software: Software) {
         *self.software.lock() = Some(software);
     }

@@ -15,7 +15,7 @@ use crate::partition::{CheckError, ProducerError};
 use crate::storage::StorageError;
 use crate::wire::{ErrorCode, StrBytes};
 
-/// What Kafka says with INVALID_REQUEST when it has no better words.
+/// What Kafka says with `INVALID_REQUEST` when it has no better words.
 pub(super) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.";
 
 /// A code and the words that go with it, for one resource of a request.
@@ -50,9 +50,13 @@ impl From<BrokerError> for Refusal {
 impl From<&BrokerError> for ErrorCode {
     fn from(error: &BrokerError) -> Self {
         match error {
-            BrokerError::UnknownTopic { .. } | BrokerError::UnknownPartition { .. } => Self::UnknownTopicOrPartition,
+            BrokerError::UnknownTopic { .. } | BrokerError::UnknownPartition { .. } => {
+                Self::UnknownTopicOrPartition
+            }
             BrokerError::UnknownTopicId { .. } => Self::UnknownTopicId,
-            BrokerError::InvalidTopicName { .. } | BrokerError::TopicCollides { .. } => Self::InvalidTopicException,
+            BrokerError::InvalidTopicName { .. } | BrokerError::TopicCollides { .. } => {
+                Self::InvalidTopicException
+            }
             BrokerError::TopicExists { .. } => Self::TopicAlreadyExists,
             BrokerError::InvalidPartitions { .. } => Self::InvalidPartitions,
             BrokerError::InvalidReplicationFactor { .. } => Self::InvalidReplicationFactor,
@@ -124,7 +128,7 @@ impl From<&ProducerError> for ErrorCode {
     }
 }
 
-/// As for a topic; a broker's bad values are answered with INVALID_REQUEST (see `handlers/resource.rs`).
+/// As for a topic; a broker's bad values are answered with `INVALID_REQUEST` (see `handlers/resource.rs`).
 impl From<&KeyError> for ErrorCode {
     fn from(error: &KeyError) -> Self {
         match error {
@@ -202,7 +206,8 @@ pub(super) struct RecordFaults {
 impl RecordFaults {
     /// Source: KIP-467; Kafka `ReplicaManager.appendToLocalLog`.
     pub(super) fn of(error: &BrokerError) -> Self {
-        let each = |indexes: &[i32], words: &str| indexes.iter().map(|index| (*index, words.to_owned())).collect();
+        let each =
+            |indexes: &[i32], words: &str| indexes.iter().map(|index| (*index, words.to_owned())).collect();
         let appending = Self { while_appending: true, ..Self::default() };
         let BrokerError::Check(check) = error else {
             let producer = matches!(error, BrokerError::Producer(_));

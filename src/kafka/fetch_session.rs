@@ -110,7 +110,12 @@ impl FetchSessions {
     ///
     /// # Errors
     /// The code for the whole request.
-    pub(super) fn scope(&self, request: &FetchRequest, version: i16, now: Instant) -> Result<Scoped, ErrorCode> {
+    pub(super) fn scope(
+        &self,
+        request: &FetchRequest,
+        version: i16,
+        now: Instant,
+    ) -> Result<Scoped, ErrorCode> {
         let by_id = version >= 13;
         let (id, epoch) = (request.session_id, request.session_epoch);
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
@@ -218,7 +223,8 @@ impl Session {
             }
         }
         for topic in &request.forgotten_topics_data {
-            let key = if by_id { TopicKey::Id(topic.topic_id) } else { TopicKey::Name(topic.topic.0.clone()) };
+            let key =
+                if by_id { TopicKey::Id(topic.topic_id) } else { TopicKey::Name(topic.topic.0.clone()) };
             for partition in &topic.partitions {
                 if let Some(place) = self.places.remove(&(key.clone(), *partition)) {
                     self.order.remove(&place);
@@ -234,7 +240,7 @@ impl Session {
     pub(super) fn is_news<R: Lent>(&mut self, topic: &TopicKey, answer: &PartitionData<R>) -> bool {
         let Some(place) = self.places.get(&(topic.clone(), answer.index)).copied() else { return false };
         let Some(mut cached) = self.order.remove(&place) else { return false };
-        let has_records = answer.runs.iter().any(|run| run.len() > 0);
+        let has_records = answer.runs.iter().any(|run| run.size() > 0);
         let news = has_records
             || cached.high_watermark != answer.high_watermark
             || cached.log_start_offset != answer.log_start_offset
@@ -307,7 +313,7 @@ fn next_epoch(epoch: i32) -> i32 {
 
 /// A positive id that a client cannot guess from others.
 fn random_id() -> i32 {
-    let bits = Uuid::new_v4().as_u128() as u32;
+    let (bits, ..) = Uuid::new_v4().as_fields();
     (bits & 0x7fff_ffff).cast_signed()
 }
 

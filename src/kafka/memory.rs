@@ -44,7 +44,8 @@ impl Charge {
     pub(super) async fn grow_to(&mut self, bytes: usize, memory: &RequestMemory) {
         let wanted = units(bytes.saturating_sub(FREE));
         let held = self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let Some(missing) = wanted.checked_sub(held).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) else {
+        let Some(missing) = wanted.checked_sub(held).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)
+        else {
             return;
         };
         if self.overdraft.is_some() {

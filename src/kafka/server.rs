@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long requests may take to finish once the broker stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The longest that a client may take none of its answer.
-const STALL_MAX: Duration = Duration::from_secs(60);
+const STALL_MAX: Duration = Duration::from_mins(1);
 /// The least time between two lines about refused connections.
 const REFUSED_LINE_EVERY: Duration = Duration::from_secs(1);
 
@@ -149,10 +149,11 @@ impl Shared {
             Ok(place) => place,
             Err(limit) => return refused.say(&format_args!("{peer} is above {limit}")),
         };
-        let socket = match Socket::new(stream, self.limits.idle_max.map_or(STALL_MAX, |idle| idle.min(STALL_MAX))) {
-            Ok(socket) => socket,
-            Err(error) => return debug!(client = %peer, %error, "a connection was gone at once"),
-        };
+        let socket =
+            match Socket::new(stream, self.limits.idle_max.map_or(STALL_MAX, |idle| idle.min(STALL_MAX))) {
+                Ok(socket) => socket,
+                Err(error) => return debug!(client = %peer, %error, "a connection was gone at once"),
+            };
         let context = Context::new(self.broker.clone(), Arc::clone(&self.sessions), peer);
         let connection = Connection::new(socket, context, Arc::clone(&self.memory), &self.limits);
         let mut shutdown = self.shutdown.clone();
@@ -199,7 +200,8 @@ impl Place {
     /// # Errors
     /// The key of the limit that is reached.
     fn take(door: &Arc<Door>, ip: IpAddr, limits: &Limits) -> Result<Self, &'static str> {
-        let per_ip_max = limits.connections_per_ip_overrides.get(&ip).unwrap_or(&limits.connections_per_ip_max);
+        let per_ip_max =
+            limits.connections_per_ip_overrides.get(&ip).unwrap_or(&limits.connections_per_ip_max);
         let mut inside = door.inside.lock();
         if inside.total >= limits.connections_max {
             return Err("max.connections");

@@ -53,7 +53,12 @@ impl Socket {
     }
 
     /// Sends `length` bytes of `file` from `position`, without copying them through this process.
-    pub(super) async fn send_file(&self, file: BorrowedFd<'_>, position: u64, length: usize) -> io::Result<()> {
+    pub(super) async fn send_file(
+        &self,
+        file: BorrowedFd<'_>,
+        position: u64,
+        length: usize,
+    ) -> io::Result<()> {
         let mut at = position;
         let mut left = length;
         while left > 0 {
@@ -73,7 +78,8 @@ impl Socket {
         mut write: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
-            let attempt = self.stream.try_io(Interest::WRITABLE, || write(self.stream.as_fd()).map_err(Into::into));
+            let attempt =
+                self.stream.try_io(Interest::WRITABLE, || write(self.stream.as_fd()).map_err(Into::into));
             match attempt {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

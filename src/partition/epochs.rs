@@ -65,11 +65,6 @@ impl EpochCache {
         }
     }
 
-    /// Keeps the epochs whose `Term` marker is still in the log.
-    pub fn retain(&mut self, kept: impl Fn(RaftIndex) -> bool) {
-        self.starts.retain(|s| kept(s.raft_index));
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &EpochStart> {
         self.starts.iter()
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -100,13 +101,13 @@ impl Partition {
     /// [`StorageError`] if the log is damaged or another's.
     pub fn open(
         disk: Arc<dyn Disk>,
-        dir: std::path::PathBuf,
+        dir: &Path,
         identity: Identity,
         options: LogOptions,
     ) -> Result<(Self, Option<RaftIndex>), StorageError> {
-        let (log, recovery) = Log::open(disk, dir.clone(), identity.log, options)?;
+        let (log, recovery) = Log::open(disk, dir.to_path_buf(), identity.log, options)?;
         let reader = log.reader();
-        let (state, from) = restored(&dir, &log, recovery)?;
+        let (state, from) = restored(dir, &log, recovery)?;
         let lines = Lines::new(state.log_start.max(log.base_offset()));
         let flush = log.flush_handle();
         let PartitionState { epochs, producers, membership, committed, .. } = state;
@@ -164,13 +165,15 @@ impl Partition {
     pub fn truncate_after(&self, last: Option<RaftIndex>) -> Result<(), StorageError> {
         let mut writer = self.writer.lock();
         writer.log.truncate_after(last)?;
-        let kept = |index: RaftIndex| last.is_some_and(|l| index <= l);
-        self.refusals.lock().retain(|index, _| kept(*index));
-        writer.membership = writer.membership.take().filter(|(_, index, _)| kept(*index));
-        writer.epochs.retain(kept);
-        writer.producers = ProducerTable::default();
-        let first = writer.log.first_raft_index();
-        writer.replay(&self.reader, first)
+        self.refusals.lock().retain(|index, _| last.is_some_and(|l| *index <= l));
+        let (state, from) = match writer.log.read_snapshot()? {
+            None => (PartitionState::default(), writer.log.first_raft_index()),
+            Some(snapshot) => (decoded(self.reader.dir(), &snapshot.body)?, snapshot.raft_index + 1),
+        };
+        writer.epochs = state.epochs;
+        writer.producers = state.producers;
+        writer.membership = state.membership;
+        writer.replay(&self.reader, from)
     }
 
     /// Drops whole segments whose entries all have a Raft index of at most `upto`.
@@ -220,10 +223,14 @@ impl Partition {
         self.writer.lock().membership.clone()
     }
 
-    /// (term, index) of the last entry, and of the one before the first.
-    pub fn ends(&self) -> (Option<(u64, RaftIndex)>, Option<(u64, RaftIndex)>) {
-        let writer = self.writer.lock();
-        (writer.log.last_entry(), writer.log.before_first())
+    /// (term, index) of the last entry.
+    pub fn last_entry(&self) -> Option<(u64, RaftIndex)> {
+        self.writer.lock().log.last_entry()
+    }
+
+    /// (term, index) of the entry before the first: what was purged last.
+    pub fn before_first(&self) -> Option<(u64, RaftIndex)> {
+        self.writer.lock().log.before_first()
     }
 
     /// Where `epoch` ended. See [`EpochCache::end_of`].
@@ -269,6 +276,9 @@ impl Partition {
     pub fn snapshot(&self, committed: Option<RaftIndex>) -> Option<SnapshotJob> {
         let writer = self.writer.lock();
         let (_, index) = writer.log.last_entry()?;
+        if let Some(committed) = committed {
+            writer.log.note_committed(committed);
+        }
         let state = PartitionState {
             log_start: self.lines.log_start(),
             committed: committed.map(|c| c.min(index)),
@@ -282,17 +292,19 @@ impl Partition {
 
 /// What the newest snapshot held, and the Raft index from which on entries must be replayed.
 fn restored(
-    dir: &std::path::Path,
+    dir: &Path,
     log: &Log,
     recovery: Recovery,
 ) -> Result<(PartitionState, RaftIndex), StorageError> {
     let Some(snapshot) = recovery.snapshot else {
         return Ok((PartitionState::default(), log.first_raft_index()));
     };
-    let state = PartitionState::decode(&snapshot.body)
-        .map_err(unreadable)
-        .during("read the partition's state in the newest snapshot of", dir)?;
-    Ok((state, recovery.replay_from))
+    Ok((decoded(dir, &snapshot.body)?, recovery.replay_from))
+}
+
+fn decoded(dir: &Path, body: &[u8]) -> Result<PartitionState, StorageError> {
+    let state = PartitionState::decode(body).map_err(unreadable);
+    state.during("read the partition's state in the newest snapshot of", dir)
 }
 
 fn read_marker(reader: &LogReader, index: RaftIndex) -> Result<Marker, StorageError> {

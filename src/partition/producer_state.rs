@@ -223,12 +223,13 @@ mod tests {
     #[test]
     fn silent_producers_are_forgotten_and_their_number_is_bounded() {
         let mut table = ProducerTable::default();
-        for id in 0..=PRODUCERS_MAX as i64 {
+        let most = i64::try_from(PRODUCERS_MAX).unwrap();
+        for id in 0..=most {
             table.record(&batch(id, 0, 0, 1), Offset(id), id);
         }
         assert_eq!(table.len(), PRODUCERS_MAX);
         assert_eq!(table.check(&batch(0, 0, 55, 1)), Ok(Accept::Fresh), "the first one is gone");
-        table.expire(PRODUCERS_MAX as i64 + 10, 10);
+        table.expire(most + 10, 10);
         assert_eq!(table.len(), 1);
     }
 }

@@ -49,7 +49,9 @@ impl Membership {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let ids = |out: &mut Vec<u8>, ids: &[u64]| {
             out.put_u16(u16::try_from(ids.len()).expect("a partition has few replicas"));
-            ids.iter().for_each(|id| out.put_u64(*id));
+            for id in ids {
+                out.put_u64(*id);
+            }
         };
         out.put_u16(u16::try_from(self.configs.len()).expect("one or two configurations"));
         self.configs.iter().for_each(|set| ids(out, set));
@@ -110,14 +112,12 @@ impl PartitionState {
         }
         let log_start = Offset(input.try_get_i64().map_err(short("log start"))?);
         let committed = input.try_get_u64().map_err(short("commit"))?.checked_sub(1);
-        let membership = match input.try_get_u8().map_err(short("membership"))? {
-            0 => None,
-            _ => {
-                let term = input.try_get_u64().map_err(short("membership"))?;
-                let index = input.try_get_u64().map_err(short("membership"))?;
-                Some((term, index, Membership::decode(input)?))
-            }
-        };
+        let mut membership = None;
+        if input.try_get_u8().map_err(short("membership"))? != 0 {
+            let term = input.try_get_u64().map_err(short("membership"))?;
+            let index = input.try_get_u64().map_err(short("membership"))?;
+            membership = Some((term, index, Membership::decode(input)?));
+        }
         let mut epochs = EpochCache::default();
         for _ in 0..input.try_get_u32().map_err(short("epochs"))? {
             epochs.begin(EpochStart {

@@ -1,4 +1,4 @@
-//! FetchResponse v4-18, written by hand so that record bytes are lent and never copied.
+//! `FetchResponse` v4-18, written by hand so that record bytes are lent and never copied.
 //!
 //! v5 log start offset · v7 sessions (KIP-227) · v11 preferred replica (KIP-392) · v12 flexible, diverging epoch
 //! and current leader (KIP-595, KIP-951) · v13 topic ids (KIP-516) · v16 node endpoints.
@@ -154,7 +154,7 @@ impl<R: Lent> Writer<R> {
         if version >= 11 {
             self.out().put_i32(partition.preferred_read_replica);
         }
-        let records: usize = partition.runs.iter().map(Lent::len).sum();
+        let records: usize = partition.runs.iter().map(Lent::size).sum();
         if version >= FLEXIBLE {
             put_uvarint(self.out(), len_plus_one(records));
         } else {
@@ -264,11 +264,14 @@ fn put_compact(out: &mut BytesMut, text: Option<&[u8]>) {
 }
 
 fn put_uvarint(out: &mut BytesMut, mut value: u32) {
-    while value >= 0x80 {
-        out.put_u8((value & 0x7f) as u8 | 0x80);
+    loop {
+        let [.., low] = value.to_be_bytes();
         value >>= 7;
+        if value == 0 {
+            return out.put_u8(low & 0x7f);
+        }
+        out.put_u8(low | 0x80);
     }
-    out.put_u8(value as u8);
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use bytes::{Buf, Bytes, BytesMut};
 const SIZE_LEN: usize = 4;
 /// The least room that a read is given: small requests, many at once.
 pub const READ_MIN: usize = 16 * 1024;
-/// The most room that a read is given beyond what has arrived, whatever the last frame had.
-pub const READ_MAX: usize = 1024 * 1024;
+/// The most room that a read is given because the last frame was as large.
+const PROVEN_MAX: usize = 1024 * 1024;
 /// Buffers of earlier frames that are kept to be read into again, and the size up to which one is worth it:
 /// memory that goes back to the system costs page faults when it is next needed.
 const SPARES_MAX: usize = 8;
@@ -62,7 +62,7 @@ impl FrameBuffer {
     /// How many bytes the next read should have room for.
     pub fn room_wanted(&self) -> usize {
         let have = self.bytes.len();
-        let room = have.max(self.proven).clamp(READ_MIN, READ_MAX);
+        let room = have.max(self.proven.min(PROVEN_MAX)).max(READ_MIN);
         match self.announced() {
             // A frame larger than one read: not past its end, so that the next one starts its own buffer.
             Ok(Some(size)) if SIZE_LEN + size > have + READ_MIN => room.min(SIZE_LEN + size - have),

@@ -1,7 +1,7 @@
 //! The header before each request, and which header version goes with which API version.
 //!
 //! Two oddities (KIP-482, KIP-511): the client id stays a classic string even in the flexible header, and an
-//! ApiVersions response has header v0 always, since the client cannot know yet what the broker speaks.
+//! `ApiVersions` response has header v0 always, since the client cannot know yet what the broker speaks.
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::ApiKey;
@@ -103,8 +103,14 @@ mod tests {
             RequestHeader::take(&mut header(999, 3, b"\0\0")),
             Err(HeaderError::UnknownApi { key: 999, version: 3 })
         );
-        assert_eq!(RequestHeader::take(&mut Bytes::from_static(b"\0\x03\0")), Err(HeaderError::Short { len: 3 }));
-        assert!(matches!(RequestHeader::take(&mut header(3, 9, b"\0\x09ab")), Err(HeaderError::Malformed(_))));
+        assert_eq!(
+            RequestHeader::take(&mut Bytes::from_static(b"\0\x03\0")),
+            Err(HeaderError::Short { len: 3 })
+        );
+        assert!(matches!(
+            RequestHeader::take(&mut header(3, 9, b"\0\x09ab")),
+            Err(HeaderError::Malformed(_))
+        ));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const FIRST_ROOM: usize = 256;
 /// Records that are lent, not copied.
 pub trait Lent {
     /// Bytes that will go out for it.
-    fn len(&self) -> usize;
+    fn size(&self) -> usize;
 }
 
 /// A piece of a response, in order.
@@ -94,7 +94,7 @@ impl<R: Lent> ResponseFrame<R> {
     pub fn push(&mut self, chunk: Chunk<R>) {
         self.tail_len += match &chunk {
             Chunk::Bytes(bytes) => bytes.len(),
-            Chunk::Lent(records) => records.len(),
+            Chunk::Lent(records) => records.size(),
         };
         self.tail.push(chunk);
     }
@@ -122,7 +122,7 @@ mod tests {
     #[derive(Debug)]
     struct Zeros(usize);
     impl Lent for Zeros {
-        fn len(&self) -> usize {
+        fn size(&self) -> usize {
             self.0
         }
     }

@@ -1,4 +1,4 @@
-//! ApiVersions: the one answer that every client of every age must be able to read.
+//! `ApiVersions`: the one answer that every client of every age must be able to read.
 
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest};
 use kafka_protocol::protocol::{Decodable, StrBytes};
@@ -8,7 +8,9 @@ use crate::node::Node;
 
 fn request() -> ApiVersionsRequest {
     let word = StrBytes::from_static_str;
-    ApiVersionsRequest::default().with_client_software_name(word("it")).with_client_software_version(word("1.0"))
+    ApiVersionsRequest::default()
+        .with_client_software_name(word("it"))
+        .with_client_software_version(word("1.0"))
 }
 
 fn plain() -> ApiVersionsRequest {
@@ -59,7 +61,9 @@ fn software_without_a_proper_name_is_told_so() {
 fn versions_that_are_not_served_close_the_connection_as_kafka_does() {
     let node = Node::start();
     // Produce 0 is listed for old librdkafka and not served; 999 is no api; Metadata ends at 13.
-    for (key, version, flexible) in [(0, 0, false), (0, 2, false), (0, 14, true), (999, 0, false), (3, 14, true)] {
+    for (key, version, flexible) in
+        [(0, 0, false), (0, 2, false), (0, 14, true), (999, 0, false), (3, 14, true)]
+    {
         let mut client = Client::new(&node);
         client.send_frame(&header(key, version, 1, flexible));
         assert!(client.is_closed(), "key {key} version {version}");

@@ -31,9 +31,12 @@ fn small_and_large_batches_come_back_byte_for_byte_in_every_version() {
     let node = Node::start();
     let mut client = Client::new(&node);
     client.create_topic("bytes", 1);
-    let sent = [batch(&[b"small"]), batch(&[&[7; 900_000]]), batch(&[&[1; 9_000], &[2; 9_000]])];
+    let sent = [batch(&[b"small"]), batch(&[&vec![7; 900_000]]), batch(&[&[1; 9_000], &[2; 9_000]])];
     for records in &sent {
-        assert_eq!(client.produce("bytes", 0, records.clone()).responses[0].partition_responses[0].error_code, 0);
+        assert_eq!(
+            client.produce("bytes", 0, records.clone()).responses[0].partition_responses[0].error_code,
+            0
+        );
     }
     let about = MetadataRequestTopic::default().with_name(Some(topic_name("bytes")));
     let id = client.call(12, &MetadataRequest::default().with_topics(Some(vec![about]))).topics[0].topic_id;
@@ -95,7 +98,7 @@ fn requests_sent_behind_a_waiting_fetch_are_answered_after_it() {
     let (mut client, mut writer) = (Client::new(&node), Client::new(&node));
     client.create_topic("ahead", 1);
     let fetch_id = client.send(12, &fetch("ahead", 0, 0));
-    let large = batch(&[&[3; 200_000]]);
+    let large = batch(&[&vec![3; 200_000]]);
     let produce_id = client.send(9, &produce("ahead", 0, large, -1));
     writer.produce("ahead", 0, batch(&[b"x"]));
     let (first, fetched) = client.receive::<FetchResponse>(12);

@@ -42,12 +42,15 @@ fn half_sent_requests_stop_at_the_budget_and_others_are_still_served() {
         let _ = client.stream.write_all(&[&announced[..], &header(0, 9, 1, true), &part].concat());
     }
     for _ in 0..20 {
-        assert_eq!(client.produce("budget", 0, batch(&[b"small"])).responses[0].partition_responses[0].error_code, 0);
+        assert_eq!(
+            client.produce("budget", 0, batch(&[b"small"])).responses[0].partition_responses[0].error_code,
+            0
+        );
     }
     let grown = node.resident().saturating_sub(before);
     assert!(grown < 40 * MIB, "{grown} bytes more");
     drop(greedy);
-    let large = batch(&[&[1; 900_000]]);
+    let large = batch(&[&vec![1; 900_000]]);
     assert_eq!(client.produce("budget", 0, large).responses[0].partition_responses[0].error_code, 0);
 }
 
@@ -123,7 +126,7 @@ fn a_client_that_reads_nothing_stops_nobody_else() {
     let mut client = Client::new(&node);
     client.create_topic("slow", 1);
     for _ in 0..20 {
-        client.produce("slow", 0, batch(&[&[9; 900_000]]));
+        client.produce("slow", 0, batch(&[&vec![9; 900_000]]));
     }
     let before = node.resident();
     let mut deaf: Vec<Client> = (0..10).map(|_| Client::new(&node)).collect();

@@ -1,4 +1,5 @@
 //! The Kafka door from outside: a real node, real sockets, raw bytes. One module for each thing it must do.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod api_versions;
 mod client;

@@ -27,7 +27,9 @@ impl Node {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("bateau-it-{}-{number}", std::process::id()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_bateau"));
-        command.args(["serve", "--kafka-addr", "127.0.0.1:0", "--node-id", "1", "--data-dir"]).arg(&directory);
+        command
+            .args(["serve", "--kafka-addr", "127.0.0.1:0", "--node-id", "1", "--data-dir"])
+            .arg(&directory);
         for key in keys {
             command.args(["--set", key]);
         }

@@ -147,7 +147,7 @@ pub enum CommandError {
 }
 
 impl Command {
-    fn to_bytes(self) -> Vec<u8> {
+    fn into_bytes(self) -> Vec<u8> {
         Envelope { version: VERSION, command: Some(self) }.encode_to_vec()
     }
 
@@ -163,7 +163,7 @@ impl Command {
     pub fn batch(commands: Vec<Self>, now_ms: i64) -> bytes::Bytes {
         let mut batch = BatchBuilder::new(BatchOptions::default());
         for command in commands {
-            let value = command.to_bytes();
+            let value = command.into_bytes();
             let record = NewRecord { timestamp: now_ms, key: None, value: Some(&value), headers: &[] };
             batch.push(&record).expect("metadata commands are far below 2 GiB");
         }

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, Fatal};
-use openraft::impls::EmptyNode;
 use openraft::raft::ClientWriteResult;
 use openraft::{Config, Raft, SnapshotPolicy};
 use tokio::sync::{Notify, oneshot};
@@ -131,7 +130,7 @@ impl Group {
     /// [`GroupError`] if storage failed on the way.
     pub(in crate::cluster) async fn start(parts: GroupParts) -> Result<Self, GroupError> {
         let GroupParts { partition, id, votes, durability, commands, applied, failed } = parts;
-        let (last, before) = partition.ends();
+        let (last, before) = (partition.last_entry(), partition.before_first());
         let is_new = last.is_none() && before.is_none() && votes.get(&id).is_none();
         let applied = applied.or(before.map(|(_, index)| index));
         let progress = Arc::new(Progress::new(applied));
@@ -157,8 +156,7 @@ impl Group {
         };
         let raft = Raft::new(id.replica_id, Arc::clone(&CONFIG), Links, store, machine).await?;
         if is_new {
-            let voters = std::collections::BTreeMap::from([(id.replica_id, EmptyNode {})]);
-            raft.initialize(voters).await.map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
+            raft.initialize(std::collections::BTreeSet::from([id.replica_id])).await.map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
         } else {
             raft.trigger().elect(false).await?;
         }

@@ -108,7 +108,7 @@ impl RaftLogStorage<Types> for LogStore {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
-        let (last, before) = self.partition.ends();
+        let (last, before) = (self.partition.last_entry(), self.partition.before_first());
         let id = |at: Option<(u64, RaftIndex)>| at.map(|(term, index)| log_id(term, index));
         Ok(LogState { last_purged_log_id: id(before), last_log_id: id(last).or(id(before)) })
     }

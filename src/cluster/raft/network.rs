@@ -53,11 +53,11 @@ type Answers<'s> =
     std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<StreamAppendResult<Types>, RPCError<Types>>> + Send + 's>>;
 
 impl NetStreamAppend<Types> for NoLink {
-    fn stream_append<'s, S>(
-        &'s mut self,
+    fn stream_append<S>(
+        &mut self,
         _input: S,
         _option: RPCOption,
-    ) -> Boxed<'s, Result<Answers<'s>, RPCError<Types>>>
+    ) -> Boxed<'_, Result<Answers<'_>, RPCError<Types>>>
     where
         S: futures_util::Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {

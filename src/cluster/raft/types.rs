@@ -1,6 +1,6 @@
 //! The openraft type configuration and the small types that travel through it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use openraft::impls::EmptyNode;
@@ -111,8 +111,8 @@ pub(super) fn term_of(id: &LogId) -> u64 {
 
 pub(super) fn membership_from(ours: &Membership) -> RaftMembership {
     let configs = ours.configs.iter().map(|set| set.iter().copied().collect::<BTreeSet<_>>()).collect();
-    let nodes: BTreeMap<u64, EmptyNode> = ours.replicas.iter().map(|id| (*id, EmptyNode {})).collect();
-    RaftMembership::new(configs, nodes).unwrap_or_default()
+    let replicas: BTreeSet<u64> = ours.replicas.iter().copied().collect();
+    RaftMembership::new(configs, replicas).unwrap_or_default()
 }
 
 pub(super) fn membership_to(theirs: &RaftMembership) -> Membership {

@@ -1,3 +1,5 @@
+//! A cache of sessions as consumers see it, with the time given.
+
 use super::*;
 use crate::wire::messages::TopicName;
 use crate::wire::messages::fetch_request::ForgottenTopic;
@@ -5,7 +7,7 @@ use crate::wire::messages::fetch_request::ForgottenTopic;
 #[derive(Debug)]
 struct Bytes(usize);
 impl Lent for Bytes {
-    fn len(&self) -> usize {
+    fn size(&self) -> usize {
         self.0
     }
 }
@@ -40,7 +42,12 @@ fn begin(sessions: &FetchSessions, partitions: &[i32]) -> i32 {
     sessions.begin(scoped.wanted, false, answers.iter(), Instant::now())
 }
 
-fn next(sessions: &FetchSessions, id: i32, epoch: i32, partitions: &[i32]) -> (Arc<Mutex<Session>>, Vec<i32>) {
+fn next(
+    sessions: &FetchSessions,
+    id: i32,
+    epoch: i32,
+    partitions: &[i32],
+) -> (Arc<Mutex<Session>>, Vec<i32>) {
     let scoped = sessions.scope(&request(id, epoch, partitions), 12, Instant::now()).unwrap();
     let order = scoped.wanted.iter().map(|wanted| wanted.partition).collect();
     match scoped.scope {
@@ -78,8 +85,12 @@ fn partitions_are_added_changed_and_forgotten() {
     let sessions = FetchSessions::new(10);
     let id = begin(&sessions, &[0, 1]);
     assert_eq!(next(&sessions, id, 1, &[2, 0]).1, [0, 1, 2]);
-    let gone = ForgottenTopic::default().with_topic(TopicName(StrBytes::from_static_str("t"))).with_partitions(vec![1, 9]);
-    let scoped = sessions.scope(&request(id, 2, &[]).with_forgotten_topics_data(vec![gone]), 12, Instant::now()).unwrap();
+    let gone = ForgottenTopic::default()
+        .with_topic(TopicName(StrBytes::from_static_str("t")))
+        .with_partitions(vec![1, 9]);
+    let scoped = sessions
+        .scope(&request(id, 2, &[]).with_forgotten_topics_data(vec![gone]), 12, Instant::now())
+        .unwrap();
     assert_eq!(scoped.wanted.iter().map(|w| w.partition).collect::<Vec<_>>(), [0, 2]);
 }
 

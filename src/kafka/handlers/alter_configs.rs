@@ -20,7 +20,10 @@ impl Handler for AlterConfigs {
     type Request = AlterConfigsRequest;
     type Response = AlterConfigsResponse;
 
-    async fn handle(ctx: &Context, request: AlterConfigsRequest) -> Result<AlterConfigsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: AlterConfigsRequest,
+    ) -> Result<AlterConfigsResponse, BrokerError> {
         let times = counts(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
         let mut responses = Vec::with_capacity(request.resources.len());
         for asked in &request.resources {
@@ -41,8 +44,15 @@ impl Handler for AlterConfigs {
     }
 }
 
-async fn alter(ctx: &Context, asked: &AlterConfigsResource, times: usize, validate: bool) -> Result<(), Refusal> {
-    if let Some(refusal) = fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), c.value.is_none()))) {
+async fn alter(
+    ctx: &Context,
+    asked: &AlterConfigsResource,
+    times: usize,
+    validate: bool,
+) -> Result<(), Refusal> {
+    if let Some(refusal) =
+        fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), c.value.is_none())))
+    {
         return Err(refusal);
     }
     let resource = Resource::parse(asked.resource_type, &asked.resource_name)?;

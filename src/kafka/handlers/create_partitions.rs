@@ -20,7 +20,10 @@ impl Handler for CreatePartitions {
     type Request = CreatePartitionsRequest;
     type Response = CreatePartitionsResponse;
 
-    async fn handle(ctx: &Context, request: CreatePartitionsRequest) -> Result<CreatePartitionsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: CreatePartitionsRequest,
+    ) -> Result<CreatePartitionsResponse, BrokerError> {
         let mut times: HashMap<&str, usize> = HashMap::with_capacity(request.topics.len());
         for topic in &request.topics {
             *times.entry(&topic.name).or_default() += 1;
@@ -35,7 +38,9 @@ impl Handler for CreatePartitions {
             let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
             results.push(match grown {
                 Ok(()) => result.with_error_message(None),
-                Err(refusal) => result.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
+                Err(refusal) => {
+                    result.with_error_code(refusal.code.code()).with_error_message(refusal.text())
+                }
             });
         }
         Ok(CreatePartitionsResponse::default().with_results(results))

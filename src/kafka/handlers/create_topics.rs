@@ -28,7 +28,10 @@ impl Handler for CreateTopics {
     type Request = CreateTopicsRequest;
     type Response = CreateTopicsResponse;
 
-    async fn handle(ctx: &Context, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: CreateTopicsRequest,
+    ) -> Result<CreateTopicsResponse, BrokerError> {
         let mut results = Vec::with_capacity(request.topics.len());
         let too_many = new_partitions(ctx, &request) > NEW_PARTITIONS_MAX;
         let mut good = Vec::with_capacity(request.topics.len());
@@ -75,8 +78,12 @@ fn new_partitions(ctx: &Context, request: &CreateTopicsRequest) -> i64 {
 
 /// What the request alone says is wrong.
 fn fault(topic: &CreatableTopic, times: usize, too_many: bool) -> Option<Refusal> {
-    let nulls: Vec<&str> =
-        topic.configs.iter().filter(|config| config.value.is_none()).map(|config| config.name.as_str()).collect();
+    let nulls: Vec<&str> = topic
+        .configs
+        .iter()
+        .filter(|config| config.value.is_none())
+        .map(|config| config.name.as_str())
+        .collect();
     if times > 1 {
         Some(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
     } else if topic.name.as_str() == METADATA_TOPIC {

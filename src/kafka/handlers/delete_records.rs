@@ -8,7 +8,9 @@ use crate::cluster::TopicImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::wire::messages::delete_records_request::DeleteRecordsTopic;
-use crate::wire::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
+use crate::wire::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
 use crate::wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use crate::wire::{ApiKey, ErrorCode};
 
@@ -20,7 +22,10 @@ impl Handler for DeleteRecords {
     type Request = DeleteRecordsRequest;
     type Response = DeleteRecordsResponse;
 
-    async fn handle(ctx: &Context, request: DeleteRecordsRequest) -> Result<DeleteRecordsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: DeleteRecordsRequest,
+    ) -> Result<DeleteRecordsResponse, BrokerError> {
         let image = ctx.broker.image();
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {

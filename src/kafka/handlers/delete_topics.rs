@@ -21,7 +21,10 @@ impl Handler for DeleteTopics {
     type Request = DeleteTopicsRequest;
     type Response = DeleteTopicsResponse;
 
-    async fn handle(ctx: &Context, request: DeleteTopicsRequest) -> Result<DeleteTopicsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: DeleteTopicsRequest,
+    ) -> Result<DeleteTopicsResponse, BrokerError> {
         let by_name = |name: TopicName| DeleteTopicState::default().with_name(Some(name));
         let asked: Vec<DeleteTopicState> = match ctx.version() {
             0..=5 => request.topic_names.into_iter().map(by_name).collect(),

@@ -24,7 +24,10 @@ impl Handler for DescribeCluster {
     type Request = DescribeClusterRequest;
     type Response = DescribeClusterResponse;
 
-    async fn handle(ctx: &Context, request: DescribeClusterRequest) -> Result<DescribeClusterResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: DescribeClusterRequest,
+    ) -> Result<DescribeClusterResponse, BrokerError> {
         if let Some(refusal) = fault(request.endpoint_type) {
             return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
         }
@@ -58,8 +61,9 @@ fn fault(endpoint_type: i8) -> Option<Refusal> {
             let words = "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER";
             Some(Refusal::new(ErrorCode::MismatchedEndpointType, words))
         }
-        other => {
-            Some(Refusal::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {other}")))
-        }
+        other => Some(Refusal::new(
+            ErrorCode::UnsupportedEndpointType,
+            format!("Unsupported endpoint type {other}"),
+        )),
     }
 }

@@ -23,7 +23,10 @@ impl Handler for DescribeConfigs {
     type Request = DescribeConfigsRequest;
     type Response = DescribeConfigsResponse;
 
-    async fn handle(ctx: &Context, request: DescribeConfigsRequest) -> Result<DescribeConfigsResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: DescribeConfigsRequest,
+    ) -> Result<DescribeConfigsResponse, BrokerError> {
         let result = |asked: &DescribeConfigsResource| {
             let out = DescribeConfigsResult::default()
                 .with_resource_type(asked.resource_type)
@@ -79,7 +82,8 @@ fn config(entry: ConfigEntry, request: &DescribeConfigsRequest) -> DescribeConfi
             .with_source(ConfigSource::code(synonym.source))
     };
     let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
-    let documentation = request.include_documentation.then(|| StrBytes::from_string(entry.documentation.into_owned()));
+    let documentation =
+        request.include_documentation.then(|| StrBytes::from_string(entry.documentation.into_owned()));
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(entry.name))
         .with_value(entry.value.map(StrBytes::from_string))

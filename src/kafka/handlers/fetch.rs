@@ -34,14 +34,19 @@ impl Handler for Fetch {
         let isolation = match request.isolation_level {
             0 => Isolation::ReadUncommitted,
             1 => Isolation::ReadCommitted,
-            _ => return Err(BrokerError::InvalidRequest { reason: "the isolation level is neither 0 nor 1".into() }),
+            _ => {
+                return Err(BrokerError::InvalidRequest {
+                    reason: "the isolation level is neither 0 nor 1".into(),
+                });
+            }
         };
         let Scoped { scope, wanted } = match ctx.sessions.scope(&request, version, Instant::now()) {
             Ok(scoped) => scoped,
             Err(code) => return Ok(Self::refused(code)),
         };
         let image = ctx.broker.image();
-        let asked: Vec<Asked> = wanted.iter().map(|wanted| Asked::resolve(&image, wanted, &request)).collect();
+        let asked: Vec<Asked> =
+            wanted.iter().map(|wanted| Asked::resolve(&image, wanted, &request)).collect();
         let plan = plan(ctx, &request, isolation, &asked);
         let mut fetched = if plan.partitions.is_empty() {
             Vec::new() // Kafka does not wait for nothing
@@ -66,7 +71,7 @@ impl Handler for Fetch {
 }
 
 impl Lent for Run {
-    fn len(&self) -> usize {
+    fn size(&self) -> usize {
         self.length
     }
 }
@@ -94,7 +99,9 @@ impl Asked {
         };
         match topic {
             Err(code) => Self::Refused(code),
-            Ok(topic) if !has_partition(topic, wanted.partition) => Self::Refused(ErrorCode::UnknownTopicOrPartition),
+            Ok(topic) if !has_partition(topic, wanted.partition) => {
+                Self::Refused(ErrorCode::UnknownTopicOrPartition)
+            }
             Ok(topic) => Self::Read(broker::FetchPartition {
                 topic: Arc::clone(topic),
                 partition: wanted.partition,
@@ -151,7 +158,9 @@ fn read(
         }
         Some(Err(error)) => {
             data.error_code = ErrorCode::from(&error).code();
-            if version >= 16 && matches!(error, BrokerError::NotLeader { .. } | BrokerError::FencedLeaderEpoch { .. }) {
+            if version >= 16
+                && matches!(error, BrokerError::NotLeader { .. } | BrokerError::FencedLeaderEpoch { .. })
+            {
                 let leader = ctx.broker.leader(&asked.topic, asked.partition);
                 data.current_leader = (leader.node >= 0).then_some((leader.node, leader.epoch.0));
             }
@@ -185,8 +194,14 @@ fn respond(
             session.id()
         }
     };
-    let leaders: BTreeSet<i32> = answers.iter().filter_map(|(_, a)| a.current_leader).map(|(node, _)| node).collect();
-    FetchResponse { error_code: 0, session_id, topics: by_topic(answers), node_endpoints: endpoints(ctx, &leaders) }
+    let leaders: BTreeSet<i32> =
+        answers.iter().filter_map(|(_, a)| a.current_leader).map(|(node, _)| node).collect();
+    FetchResponse {
+        error_code: 0,
+        session_id,
+        topics: by_topic(answers),
+        node_endpoints: endpoints(ctx, &leaders),
+    }
 }
 
 /// Neighbours of the same topic share one entry.

@@ -45,15 +45,23 @@ impl Handler for IncrementalAlterConfigs {
     }
 }
 
-async fn alter(ctx: &Context, asked: &AlterConfigsResource, times: usize, validate: bool) -> Result<(), Refusal> {
+async fn alter(
+    ctx: &Context,
+    asked: &AlterConfigsResource,
+    times: usize,
+    validate: bool,
+) -> Result<(), Refusal> {
     let lacks_value = |c: &AlterableConfig| c.value.is_none() && op(c.config_operation) != Some(Op::Delete);
-    if let Some(refusal) = fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), lacks_value(c)))) {
+    if let Some(refusal) =
+        fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), lacks_value(c))))
+    {
         return Err(refusal);
     }
     let resource = Resource::parse(asked.resource_type, &asked.resource_name)?;
     let mut changes = Vec::with_capacity(asked.configs.len());
     for config in &asked.configs {
-        let op = op(config.config_operation).ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, MALFORMED))?;
+        let op =
+            op(config.config_operation).ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, MALFORMED))?;
         changes.push((op, config.name.to_string(), config.value.as_ref().map(StrBytes::to_string)));
     }
     resource.alter(&ctx.broker, ConfigChange::Incremental(changes), validate).await

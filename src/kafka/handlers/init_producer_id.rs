@@ -1,4 +1,4 @@
-//! `InitProducerId` (key 22), v0-5. v2 flexible · v3 the producer's own id and epoch (KIP-360) · v4 PRODUCER_FENCED · v5 KIP-890
+//! `InitProducerId` (key 22), v0-5. v2 flexible · v3 the producer's own id and epoch (KIP-360) · v4 `PRODUCER_FENCED` · v5 KIP-890
 //!
 //! For idempotent producers; transactional ids are refused until transactions exist.
 
@@ -18,7 +18,10 @@ impl Handler for InitProducerId {
     type Request = InitProducerIdRequest;
     type Response = InitProducerIdResponse;
 
-    async fn handle(ctx: &Context, request: InitProducerIdRequest) -> Result<InitProducerIdResponse, BrokerError> {
+    async fn handle(
+        ctx: &Context,
+        request: InitProducerIdRequest,
+    ) -> Result<InitProducerIdResponse, BrokerError> {
         let half_known = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
         match &request.transactional_id {
             Some(id) if id.is_empty() => return Ok(Self::refused(ErrorCode::InvalidRequest)),

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use crate::broker::{BrokerError, FoundOffset, Isolation, OffsetSpec};
+use crate::broker::{BrokerError, FoundOffset, OffsetSpec};
 use crate::cluster::TopicImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -27,10 +27,6 @@ impl Handler for ListOffsets {
     type Response = ListOffsetsResponse;
 
     async fn handle(ctx: &Context, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, BrokerError> {
-        let isolation = match request.isolation_level {
-            1 => Isolation::ReadCommitted,
-            _ => Isolation::ReadUncommitted,
-        };
         let image = ctx.broker.image();
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {
@@ -40,11 +36,13 @@ impl Handler for ListOffsets {
                 let found = match topic {
                     _ if times > 1 => Err(ErrorCode::InvalidRequest),
                     None => Err(ErrorCode::UnknownTopicOrPartition),
-                    Some(topic) => find(ctx, topic, partition, isolation).await,
+                    Some(topic) => find(ctx, topic, partition).await,
                 };
                 partitions.push(answer(ctx.version(), partition.partition_index, found));
             }
-            topics.push(ListOffsetsTopicResponse::default().with_name(asked.name.clone()).with_partitions(partitions));
+            topics.push(
+                ListOffsetsTopicResponse::default().with_name(asked.name.clone()).with_partitions(partitions),
+            );
         }
         Ok(ListOffsetsResponse::default().with_topics(topics))
     }
@@ -68,11 +66,10 @@ async fn find(
     ctx: &Context,
     topic: &Arc<TopicImage>,
     asked: &ListOffsetsPartition,
-    isolation: Isolation,
 ) -> Result<FoundOffset, ErrorCode> {
     let spec = spec(asked.timestamp, ctx.version()).ok_or(ErrorCode::UnsupportedVersion)?;
     let epoch = (asked.current_leader_epoch >= 0).then_some(LeaderEpoch(asked.current_leader_epoch));
-    let found = ctx.broker.list_offset(topic, asked.partition_index, spec, isolation, epoch).await;
+    let found = ctx.broker.list_offset(topic, asked.partition_index, spec, epoch).await;
     found.map_err(|error| ErrorCode::from(&error))
 }
 

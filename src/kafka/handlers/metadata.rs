@@ -1,7 +1,7 @@
 //! `Metadata` (key 3), v0-13. v1 null = all, controller · v4 auto-creation flag · v5 offline replicas · v7 leader epoch ·
 //! v8 authorised operations · v9 flexible · v10 topic ids · v12 by id · v13 error code
 //!
-//! A topic that is created on the way is answered as ready; Kafka answers UNKNOWN_TOPIC_OR_PARTITION the first time.
+//! A topic that is created on the way is answered as ready; Kafka answers `UNKNOWN_TOPIC_OR_PARTITION` the first time.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -81,7 +81,11 @@ fn every_topic(ctx: &Context) -> Vec<MetadataResponseTopic> {
 }
 
 /// Those that are there first, then those that are not.
-async fn some_topics(ctx: &Context, asked: &[MetadataRequestTopic], may_create: bool) -> Vec<MetadataResponseTopic> {
+async fn some_topics(
+    ctx: &Context,
+    asked: &[MetadataRequestTopic],
+    may_create: bool,
+) -> Vec<MetadataResponseTopic> {
     let (mut found, mut missing) = (Vec::with_capacity(asked.len()), Vec::new());
     let mut seen = HashSet::with_capacity(asked.len());
     for topic in asked {

@@ -21,7 +21,7 @@ use super::api::Api;
 
 pub(super) use api_versions::unsupported as unsupported_api_versions;
 
-/// Every API that is served, busiest first. ApiVersions answers from it.
+/// Every API that is served, busiest first. `ApiVersions` answers from it.
 pub(super) const APIS: &[Api] = &[
     Api::pipelined::<produce::Produce>(),
     Api::of::<fetch::Fetch>(),

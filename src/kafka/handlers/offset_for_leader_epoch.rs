@@ -6,7 +6,9 @@ use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::model::LeaderEpoch;
-use crate::wire::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use crate::wire::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
 use crate::wire::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use crate::wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 use crate::wire::{ApiKey, ErrorCode};

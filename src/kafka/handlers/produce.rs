@@ -9,10 +9,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 
-use crate::broker::{Acks, Broker, BrokerError, Isolation, OffsetSpec, PendingAppend, Produced};
+use crate::broker::{Acks, Broker, BrokerError, OffsetSpec, PendingAppend, Produced};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, BoxFuture, Pipelined, Reply};
 use crate::kafka::context::Context;
@@ -174,7 +173,7 @@ async fn begin_partition(
     data: &PartitionProduceData,
     acks: Acks,
 ) -> Result<PendingAppend, BrokerError> {
-    let records = data.records.clone().unwrap_or_else(Bytes::new);
+    let records = data.records.clone().unwrap_or_default();
     broker.begin_produce(topic, data.index, records, acks).await
 }
 
@@ -232,11 +231,13 @@ async fn explained(
     let Some(topic) = topic else { return answer };
     if let BrokerError::NotLeader { .. } = error {
         let leader = broker.leader(topic, index);
-        answer.current_leader =
-            LeaderIdAndEpoch::default().with_leader_id(BrokerId(leader.node)).with_leader_epoch(leader.epoch.0);
+        answer.current_leader = LeaderIdAndEpoch::default()
+            .with_leader_id(BrokerId(leader.node))
+            .with_leader_epoch(leader.epoch.0);
     }
     if faults.while_appending {
-        let found = broker.list_offset(topic, index, OffsetSpec::Earliest, Isolation::ReadUncommitted, None).await;
+        let found =
+            broker.list_offset(topic, index, OffsetSpec::Earliest, None).await;
         answer.log_start_offset = found.map_or(-1, |found| found.offset);
     }
     answer
@@ -244,7 +245,8 @@ async fn explained(
 
 fn endpoints(broker: &Broker, response: &ProduceResponse) -> Vec<NodeEndpoint> {
     let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    let mut leaders: Vec<i32> = partitions.map(|p| p.current_leader.leader_id.0).filter(|node| *node >= 0).collect();
+    let mut leaders: Vec<i32> =
+        partitions.map(|p| p.current_leader.leader_id.0).filter(|node| *node >= 0).collect();
     if leaders.is_empty() {
         return Vec::new();
     }

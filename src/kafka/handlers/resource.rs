@@ -22,7 +22,7 @@ pub(super) enum Resource {
 
 impl Resource {
     /// # Errors
-    /// INVALID_REQUEST for a type that has none here, or a broker that is no number; INVALID_TOPIC_EXCEPTION.
+    /// `INVALID_REQUEST` for a type that has none here, or a broker that is no number; `INVALID_TOPIC_EXCEPTION`.
     pub(super) fn parse(kind: i8, name: &str) -> Result<Self, Refusal> {
         match kind {
             TOPIC => match TopicName::new(name) {
@@ -30,41 +30,48 @@ impl Resource {
                 Err(source) => Err(BrokerError::InvalidTopicName { name: name.into(), source }.into()),
             },
             BROKER if name.is_empty() => Ok(Self::Broker(None)),
-            BROKER => match name.parse() {
-                Ok(id) => Ok(Self::Broker(Some(id))),
-                Err(_) => {
-                    let words = format!("Node id must be an integer, but it is: {name}");
-                    Err(Refusal::new(ErrorCode::InvalidRequest, words))
-                }
-            },
+            BROKER => name.parse().map(|id| Self::Broker(Some(id))).map_err(|_| {
+                let words = format!("Node id must be an integer, but it is: {name}");
+                Refusal::new(ErrorCode::InvalidRequest, words)
+            }),
             _ => Err(Refusal::new(ErrorCode::InvalidRequest, format!("Unknown resource type {kind}"))),
         }
     }
 
     /// Changes the resource's configuration.
-    pub(super) async fn alter(&self, broker: &Broker, change: ConfigChange, validate: bool) -> Result<(), Refusal> {
+    pub(super) async fn alter(
+        &self,
+        broker: &Broker,
+        change: ConfigChange,
+        validate: bool,
+    ) -> Result<(), Refusal> {
         match self {
-            Self::Topic(name) => broker.alter_topic_config(name, change, validate).await.map_err(|error| match &error {
-                BrokerError::UnknownTopic { topic } => {
-                    Refusal::new(ErrorCode::from(&error), format!("The topic '{topic}' does not exist."))
-                }
-                _ => Refusal::from(&error),
-            }),
-            Self::Broker(node) => broker.alter_broker_config(*node, change, validate).await.map_err(|error| {
-                let refusal = match &error {
-                    BrokerError::UnknownNode { node } => {
-                        let expected = broker.node_id();
-                        let words = format!("Unexpected broker id, expected {expected}, but received {node}");
-                        Refusal::new(ErrorCode::from(&error), words)
+            Self::Topic(name) => {
+                broker.alter_topic_config(name, change, validate).await.map_err(|error| match &error {
+                    BrokerError::UnknownTopic { topic } => {
+                        Refusal::new(ErrorCode::from(&error), format!("The topic '{topic}' does not exist."))
                     }
                     _ => Refusal::from(&error),
-                };
-                // Kafka has INVALID_CONFIG for topics alone.
-                if refusal.code == ErrorCode::InvalidConfig {
-                    return Refusal { code: ErrorCode::InvalidRequest, ..refusal };
-                }
-                refusal
-            }),
+                })
+            }
+            Self::Broker(node) => {
+                broker.alter_broker_config(*node, change, validate).await.map_err(|error| {
+                    let refusal = match &error {
+                        BrokerError::UnknownNode { node } => {
+                            let expected = broker.node_id();
+                            let words =
+                                format!("Unexpected broker id, expected {expected}, but received {node}");
+                            Refusal::new(ErrorCode::from(&error), words)
+                        }
+                        _ => Refusal::from(&error),
+                    };
+                    // Kafka has INVALID_CONFIG for topics alone.
+                    if refusal.code == ErrorCode::InvalidConfig {
+                        return Refusal { code: ErrorCode::InvalidRequest, ..refusal };
+                    }
+                    refusal
+                })
+            }
         }
     }
 }
@@ -81,12 +88,16 @@ pub(super) fn counts<K: Eq + Hash>(items: impl IntoIterator<Item = K>) -> HashMa
 /// What both alterations refuse of one resource before they look at it.
 ///
 /// Source: Kafka `ConfigAdminManager.preprocess`.
-pub(super) fn fault_of_form<'a>(times: usize, keys: impl Iterator<Item = (&'a str, bool)> + Clone) -> Option<Refusal> {
+pub(super) fn fault_of_form<'a>(
+    times: usize,
+    keys: impl Iterator<Item = (&'a str, bool)> + Clone,
+) -> Option<Refusal> {
     let invalid = |words: String| Some(Refusal::new(ErrorCode::InvalidRequest, words));
     if times > 1 {
         return invalid("Each resource must appear at most once.".into());
     }
-    let without: Vec<&str> = keys.clone().filter(|(_, lacks_value)| *lacks_value).map(|(key, _)| key).collect();
+    let without: Vec<&str> =
+        keys.clone().filter(|(_, lacks_value)| *lacks_value).map(|(key, _)| key).collect();
     if !without.is_empty() {
         return invalid(format!("Null value not supported for : {}", without.join(",")));
     }
@@ -114,7 +125,9 @@ mod tests {
 
     #[test]
     fn faults_of_form_come_in_kafka_s_order() {
-        let words = |times, keys: &[(&str, bool)]| fault_of_form(times, keys.iter().copied()).map(|r| r.message.unwrap());
+        let words = |times, keys: &[(&str, bool)]| {
+            fault_of_form(times, keys.iter().copied()).map(|r| r.message.unwrap())
+        };
         assert_eq!(words(1, &[("a", false), ("b", false)]), None);
         assert_eq!(words(2, &[("a", true)]).unwrap(), "Each resource must appear at most once.");
         assert_eq!(words(1, &[("a", true), ("a", false)]).unwrap(), "Null value not supported for : a");

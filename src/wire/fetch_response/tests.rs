@@ -10,7 +10,7 @@ use super::*;
 #[derive(Debug)]
 struct Slice(Bytes);
 impl Lent for Slice {
-    fn len(&self) -> usize {
+    fn size(&self) -> usize {
         self.0.len()
     }
 }
@@ -42,7 +42,8 @@ fn partition(dice: &mut Dice, version: i16) -> PartitionData<Slice> {
         high_watermark: dice.number(),
         last_stable_offset: dice.number(),
         log_start_offset: if version >= 5 { dice.number() } else { -1 },
-        aborted: (dice.roll(3) > 0).then(|| (0..dice.roll(3)).map(|_| (dice.number(), dice.number())).collect()),
+        aborted: (dice.roll(3) > 0)
+            .then(|| (0..dice.roll(3)).map(|_| (dice.number(), dice.number())).collect()),
         preferred_read_replica: if version >= 11 { dice.small() } else { -1 },
         diverging: (version >= 12 && dice.roll(2) == 0).then(|| (dice.small(), dice.number())),
         current_leader: (version >= 12 && dice.roll(2) == 0).then(|| (dice.small(), dice.small())),
@@ -66,7 +67,11 @@ fn response(dice: &mut Dice, version: i16) -> FetchResponse<Slice> {
         error_code: if version >= 7 { dice.code() } else { 0 },
         session_id: if version >= 7 { dice.small() } else { 0 },
         topics: (0..dice.roll(4)).map(|_| topic(dice)).collect(),
-        node_endpoints: if version >= 16 { (0..dice.roll(3)).map(|_| endpoint(dice)).collect() } else { Vec::new() },
+        node_endpoints: if version >= 16 {
+            (0..dice.roll(3)).map(|_| endpoint(dice)).collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -82,7 +87,9 @@ fn as_the_crate_has_it(ours: &FetchResponse<Slice>, version: i16) -> CrateRespon
             .with_records(Some(p.runs.iter().flat_map(|run| run.0.to_vec()).collect::<Vec<_>>().into()))
             .with_aborted_transactions(p.aborted.as_ref().map(|list| {
                 let one = |(id, offset): &(i64, i64)| {
-                    crates::AbortedTransaction::default().with_producer_id(ProducerId(*id)).with_first_offset(*offset)
+                    crates::AbortedTransaction::default()
+                        .with_producer_id(ProducerId(*id))
+                        .with_first_offset(*offset)
                 };
                 list.iter().map(one).collect()
             }));
@@ -146,7 +153,8 @@ fn a_partition_without_records_has_length_zero_and_not_null() {
         id: Uuid::nil(),
         partitions: vec![PartitionData::<Slice>::refused(0, 3)],
     };
-    let response = FetchResponse { error_code: 0, session_id: 0, topics: vec![topic], node_endpoints: Vec::new() };
+    let response =
+        FetchResponse { error_code: 0, session_id: 0, topics: vec![topic], node_endpoints: Vec::new() };
     let (head, tail) =
         response.into_frame(ReplyTo { correlation_id: 1, version: 4, header_version: 0 }).into_parts();
     assert!(tail.is_empty());
