@@ -5,125 +5,46 @@
 //! Not here: what requests do (`handlers`), who may connect (`server.rs`).
 
 use std::collections::VecDeque;
-use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::api::{Api, Begun, BoxFuture, Order, Reply, RequestError};
 use super::context::Context;
+use super::ended::Ended;
 use super::handlers::{self, APIS};
+use super::inbox::Inbox;
 use super::memory::{Charge, RequestMemory};
+use super::outbox::Outbox;
 use super::socket::Socket;
-use crate::storage::{Run, StorageError};
 use crate::wire::ApiKey;
-use crate::wire::frame::{FrameBuffer, FrameError};
 use crate::wire::header::RequestHeader;
-use crate::wire::response::{Chunk, EncodeError, Lent};
+use crate::wire::response::EncodeError;
 
 /// Pipelined requests of one connection that may be on their way.
 const IN_FLIGHT_MAX: usize = 64;
-/// Bytes of small answers that are gathered before they are written.
-const GATHER_MAX: usize = 64 * 1024;
-/// Lent records up to this size are copied into the gathered bytes: one `send` beats `send` and `sendfile`.
-const COPY_MAX: usize = 8 * 1024;
-/// What a client may send ahead while a long poll waits.
-const AHEAD_MAX: usize = 64 * 1024;
-
 /// How long a connection keeps its buffers while nothing happens.
 const QUIET_AFTER: Duration = Duration::from_secs(1);
+/// How long half a request may lie still while others wait for the memory that it holds.
+const HALF_SENT_MAX: Duration = Duration::from_secs(10);
 /// Stands for no limit on idle connections.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 type Pending = (BoxFuture<'static, Result<Reply, EncodeError>>, Charge);
 
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("the client closed the connection")]
-    Peer,
-    #[error("idle for {0:?}")]
-    Idle(Duration),
-    #[error("the server stops")]
-    Shutdown,
-    #[error("the client does not read its answers")]
-    Stalled,
-    #[error("an unacknowledged produce failed")]
-    Unanswerable,
-    #[error("the socket failed")]
-    Socket(#[source] io::Error),
-    #[error("lent records could not be read")]
-    Records(#[from] StorageError),
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error(transparent)]
-    Request(#[from] RequestError),
-}
-
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::TimedOut => Self::Stalled,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Peer,
-            _ => Self::Socket(error),
-        }
-    }
-}
-
-/// Bytes that have come in, and what they hold of the shared budget.
-#[derive(Debug)]
-struct Inbox {
-    frames: FrameBuffer,
-    charge: Charge,
-    memory: Arc<RequestMemory>,
-}
-
-impl Inbox {
-    /// Reads once what is there. 0: the peer has closed. Cancel safe.
-    async fn fill(&mut self, socket: &Socket) -> io::Result<usize> {
-        if self.frames.is_empty() {
-            socket.readable().await?; // an idle connection holds nothing
-        }
-        let wanted = self.frames.room_wanted();
-        self.charge.grow_to(self.frames.len() + wanted, &self.memory).await;
-        loop {
-            socket.readable().await?;
-            if let Some(read) = socket.try_read(self.frames.space(wanted))? {
-                return Ok(read);
-            }
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<(Bytes, Charge)>, FrameError> {
-        let frame = self.frames.next_frame()?;
-        Ok(frame.map(|frame| {
-            let charge = self.charge.split(frame.len());
-            (frame, charge)
-        }))
-    }
-
-    /// Lets go of what a quiet connection does not need.
-    fn rest(&mut self) {
-        self.frames.release();
-        if self.frames.is_empty() {
-            self.charge.release();
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: Socket,
     inbox: Inbox,
+    outbox: Outbox,
     context: Context,
     /// How long a connection without requests is kept.
     idle_max: Duration,
-    /// Answers ready to be written.
-    gathered: BytesMut,
 }
 
 impl Connection {
@@ -133,14 +54,12 @@ impl Connection {
         memory: Arc<RequestMemory>,
         limits: &super::Limits,
     ) -> Self {
-        let frames = FrameBuffer::new(limits.request_bytes_max);
-        let inbox = Inbox { frames, charge: Charge::default(), memory };
         Self {
             socket,
-            inbox,
+            inbox: Inbox::new(limits.request_bytes_max, memory),
+            outbox: Outbox::default(),
             context,
             idle_max: limits.idle_max.unwrap_or(FOR_EVER),
-            gathered: BytesMut::new(),
         }
     }
 
@@ -152,7 +71,7 @@ impl Connection {
             Ok(()) => Ended::Peer,
         };
         drop(pending);
-        self.report(&ended);
+        ended.report(&self.context);
     }
 
     /// `Ok` once the client has closed and everything that it sent is answered.
@@ -172,7 +91,7 @@ impl Connection {
                 last_active = Instant::now();
             }
             self.gather_ready(pending).await?;
-            self.flush(false).await?;
+            self.outbox.flush(&self.socket).await?;
             if pending.is_empty() && stopping {
                 return Err(Ended::Shutdown);
             }
@@ -183,7 +102,7 @@ impl Connection {
             tokio::select! {
                 reply = front(pending), if !pending.is_empty() => {
                     pending.pop_front();
-                    self.gather(reply.map_err(RequestError::from)?).await?;
+                    self.answer(reply).await?;
                     last_active = Instant::now();
                 }
                 read = self.inbox.fill(&self.socket), if may_read => {
@@ -202,12 +121,15 @@ impl Connection {
         if quiet_for >= self.idle_max {
             return Err(Ended::Idle(self.idle_max));
         }
+        if quiet_for >= HALF_SENT_MAX && self.inbox.is_hoarding() {
+            return Err(Ended::Hoarding);
+        }
         if quiet_for < QUIET_AFTER {
             return Ok(last_active + QUIET_AFTER.min(self.idle_max));
         }
         self.inbox.rest();
-        self.gathered = BytesMut::new();
-        Ok(last_active + self.idle_max)
+        let look_again = if self.inbox.is_half_sent() { quiet_for + HALF_SENT_MAX } else { self.idle_max };
+        Ok(last_active + look_again.min(self.idle_max))
     }
 
     /// Begins one request; unless it is pipelined, also answers it.
@@ -216,7 +138,7 @@ impl Connection {
         mut frame: Bytes,
         charge: Charge,
         pending: &mut VecDeque<Pending>,
-        stop: std::pin::Pin<&mut (impl Future<Output = ()> + Send)>,
+        stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Result<(), Ended> {
         self.context.request = RequestHeader::take(&mut frame).map_err(RequestError::from)?;
         let api = match Api::serving(APIS, &self.context.request) {
@@ -225,7 +147,7 @@ impl Connection {
                 debug!(%error, "answering ApiVersions of an unknown version");
                 self.settle(pending).await?;
                 let reply = handlers::unsupported_api_versions(self.context.request.correlation_id);
-                return self.gather(reply.map_err(RequestError::from)?).await;
+                return self.answer(reply).await;
             }
             Err(error) => return Err(error.into()),
         };
@@ -233,13 +155,13 @@ impl Connection {
             self.settle(pending).await?;
         }
         let begun = if api.order == Order::Waiting {
-            self.flush(false).await?;
+            self.outbox.flush(&self.socket).await?;
             self.wait(api, frame, stop).await?
         } else {
             (api.begin)(&self.context, frame).await?
         };
         match begun {
-            Begun::Done(reply) => self.gather(reply).await,
+            Begun::Done(reply) => self.answer(Ok(reply)).await,
             Begun::Later(reply) => {
                 pending.push_back((reply, charge));
                 Ok(())
@@ -252,12 +174,12 @@ impl Connection {
         &mut self,
         api: &Api,
         frame: Bytes,
-        mut stop: std::pin::Pin<&mut (impl Future<Output = ()> + Send)>,
+        mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Result<Begun, Ended> {
         let Self { socket, inbox, context, .. } = self;
         let mut begun = (api.begin)(context, frame);
         loop {
-            let watch = !inbox.frames.has_frame() && inbox.frames.len() < AHEAD_MAX;
+            let watch = inbox.may_read_ahead();
             tokio::select! {
                 biased;
                 done = &mut begun => return Ok(done?),
@@ -275,11 +197,11 @@ impl Connection {
             let reply = if let Some(reply) = reply.now_or_never() {
                 reply
             } else {
-                self.flush(false).await?;
+                self.outbox.flush(&self.socket).await?;
                 front(pending).await
             };
             pending.pop_front();
-            self.gather(reply.map_err(RequestError::from)?).await?;
+            self.answer(reply).await?;
         }
         Ok(())
     }
@@ -289,80 +211,19 @@ impl Connection {
         while let Some((reply, _charge)) = pending.front_mut() {
             let Some(reply) = reply.now_or_never() else { break };
             pending.pop_front();
-            self.gather(reply.map_err(RequestError::from)?).await?;
+            self.answer(reply).await?;
         }
         Ok(())
     }
 
-    /// Puts an answer behind those before it; writes if enough has gathered, or records are lent.
-    async fn gather(&mut self, reply: Reply) -> Result<(), Ended> {
-        let frame = match reply {
-            Reply::Frame(frame) => frame,
-            Reply::Silent => return Ok(()),
+    /// Hands an answer to the outbox.
+    async fn answer(&mut self, reply: Result<Reply, EncodeError>) -> Result<(), Ended> {
+        match reply.map_err(RequestError::from)? {
+            Reply::Frame(frame) => self.outbox.put(frame, &self.socket).await,
+            Reply::Silent => Ok(()),
             Reply::Close => {
-                self.flush(false).await?;
-                return Err(Ended::Unanswerable);
-            }
-        };
-        let (head, tail) = frame.into_parts();
-        if self.gathered.is_empty() {
-            self.gathered = head;
-        } else {
-            self.gathered.extend_from_slice(&head);
-        }
-        let mut tail = tail.into_iter().peekable();
-        while let Some(chunk) = tail.next() {
-            let more = tail.peek().is_some();
-            match chunk {
-                Chunk::Bytes(bytes) => self.gathered.extend_from_slice(&bytes),
-                Chunk::Lent(run) if run.size() <= COPY_MAX => self.gathered.extend_from_slice(&run.copy()?),
-                Chunk::Lent(run) => {
-                    self.flush(true).await?;
-                    self.lend(&run, more).await?;
-                }
-            }
-            if more && self.gathered.len() >= GATHER_MAX {
-                self.flush(true).await?;
-            }
-        }
-        if self.gathered.len() >= GATHER_MAX { self.flush(false).await } else { Ok(()) }
-    }
-
-    /// Sends records from their file, or a copy if they have none.
-    async fn lend(&self, run: &Run, more: bool) -> Result<(), Ended> {
-        let Some((file, position, length)) = run.fd_range() else {
-            return Ok(self.socket.write_all(&run.copy()?, more).await?);
-        };
-        Ok(self.socket.send_file(file, position, length).await?)
-    }
-
-    /// Writes what has gathered; with `more`, something follows at once.
-    async fn flush(&mut self, more: bool) -> Result<(), Ended> {
-        if self.gathered.is_empty() {
-            return Ok(());
-        }
-        let bytes = std::mem::take(&mut self.gathered);
-        Ok(self.socket.write_all(&bytes, more).await?)
-    }
-
-    /// One line where the connection's story ends: a warning if the client, or we, broke the protocol.
-    fn report(&self, ended: &Ended) {
-        let Context { peer, request, .. } = &self.context;
-        let client_id = request.client_id.as_deref().unwrap_or_default();
-        let software = self.context.software_text();
-        match ended {
-            Ended::Peer | Ended::Idle(_) | Ended::Shutdown | Ended::Unanswerable | Ended::Socket(_) => {
-                debug!(client = %peer, client_id, reason = %ended, "connection closed");
-            }
-            Ended::Frame(_) | Ended::Request(RequestError::Header(_)) => {
-                warn!(client = %peer, client_id, software, reason = %ended, "connection closed: not a Kafka request");
-            }
-            Ended::Stalled | Ended::Records(_) | Ended::Request(_) => {
-                let source = std::error::Error::source(ended).map(ToString::to_string).unwrap_or_default();
-                warn!(
-                    client = %peer, client_id, software, api = ?request.api, version = request.version,
-                    correlation_id = request.correlation_id, reason = %ended, source, "connection closed"
-                );
+                self.outbox.flush(&self.socket).await?;
+                Err(Ended::Unanswerable)
             }
         }
     }

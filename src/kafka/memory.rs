@@ -30,6 +30,11 @@ impl RequestMemory {
         let units = bytes.div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS);
         Self { permits: Arc::new(Semaphore::new(units)), overdraft: Arc::new(Semaphore::new(1)) }
     }
+
+    /// Whether the budget is used up and somebody wanted more.
+    pub(super) fn is_short(&self) -> bool {
+        self.overdraft.available_permits() == 0
+    }
 }
 
 /// What one connection, or one of its requests, holds of the budget; given back when dropped.
@@ -123,6 +128,7 @@ mod tests {
         assert!(grow(&mut a, FREE + UNIT, &memory));
         assert!(grow(&mut b, FREE + 100 * UNIT, &memory));
         assert!(grow(&mut b, FREE + 200 * UNIT, &memory));
+        assert!(memory.is_short());
         assert!(!grow(&mut c, FREE + UNIT, &memory));
         let request = b.split(200 * UNIT);
         assert!(!grow(&mut c, FREE + UNIT, &memory));

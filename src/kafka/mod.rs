@@ -8,10 +8,13 @@
 mod api;
 mod connection;
 mod context;
+mod ended;
 mod error;
 mod fetch_session;
 mod handlers;
+mod inbox;
 mod memory;
+mod outbox;
 mod server;
 mod socket;
 

@@ -55,7 +55,7 @@ async fn alter(
     {
         return Err(refusal);
     }
-    let resource = Resource::parse(asked.resource_type, &asked.resource_name)?;
+    let resource = Resource::to_change(asked.resource_type, &asked.resource_name)?;
     let pair = |c: &AlterableConfig| (c.name.to_string(), c.value.as_ref().map(StrBytes::to_string));
     let all = asked.configs.iter().map(pair).collect();
     resource.alter(&ctx.broker, ConfigChange::Replace(all), validate).await

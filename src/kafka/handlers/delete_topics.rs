@@ -1,9 +1,12 @@
 //! `DeleteTopics` (key 20), v1-6. v4 flexible · v5 error message · v6 by id (KIP-516)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use uuid::Uuid;
+
 use crate::broker::{BrokerError, TopicRef};
+use crate::cluster::MetadataImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
@@ -12,6 +15,9 @@ use crate::wire::messages::delete_topics_request::DeleteTopicState;
 use crate::wire::messages::delete_topics_response::DeletableTopicResult;
 use crate::wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
+
+/// Kafka's words for a topic that is meant twice.
+const TWICE: &str = "The provided topic name maps to an ID that was already supplied.";
 
 pub(super) struct DeleteTopics;
 
@@ -34,17 +40,24 @@ impl Handler for DeleteTopics {
         for topic in &asked {
             *times.entry(key(topic)).or_default() += 1;
         }
+        let twice = both_ways(&ctx.broker.image(), &asked);
         let mut responses = Vec::with_capacity(asked.len());
         for topic in &asked {
             let Some(times) = times.remove(&key(topic)) else { continue };
+            if topic.name.as_ref().is_some_and(|name| twice.values().any(|other| other == name)) {
+                continue; // answered with its id
+            }
             let done = match wanted(topic, times) {
+                Ok(_) if twice.contains_key(&topic.topic_id) => {
+                    Err(Refusal::new(ErrorCode::InvalidRequest, TWICE))
+                }
                 Ok(which) => delete(ctx, &which).await,
                 Err(refusal) => Err(refusal),
             };
             responses.push(match done {
                 Ok((name, id)) => DeletableTopicResult::default().with_name(Some(name)).with_topic_id(id.0),
                 Err(refusal) => DeletableTopicResult::default()
-                    .with_name(topic.name.clone())
+                    .with_name(topic.name.clone().or_else(|| twice.get(&topic.topic_id).cloned()))
                     .with_topic_id(topic.topic_id)
                     .with_error_code(refusal.code.code())
                     .with_error_message(refusal.text()),
@@ -56,6 +69,17 @@ impl Handler for DeleteTopics {
     fn refused(_code: ErrorCode) -> DeleteTopicsResponse {
         DeleteTopicsResponse::default()
     }
+}
+
+/// Topics that the request means twice, once by id and once by name.
+fn both_ways(image: &MetadataImage, asked: &[DeleteTopicState]) -> HashMap<Uuid, TopicName> {
+    let named: HashSet<&str> =
+        asked.iter().filter_map(|topic| topic.name.as_ref()).map(|name| name.as_str()).collect();
+    let ids = asked.iter().filter(|topic| topic.name.is_none()).map(|topic| topic.topic_id);
+    let with_names =
+        ids.filter_map(|id| image.topic_by_id(TopicId(id)).map(|topic| (id, topic.name.as_str())));
+    let twice = with_names.filter(|(_, name)| named.contains(name));
+    twice.map(|(id, name)| (id, TopicName(StrBytes::from_string(name.to_owned())))).collect()
 }
 
 fn key(topic: &DeleteTopicState) -> (Option<TopicName>, u128) {

@@ -6,19 +6,25 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::broker::{self, BrokerError, FetchPlan, FetchedPartition, Isolation};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, Handler, Reply};
 use crate::kafka::context::Context;
 use crate::kafka::fetch_session::{Scope, Scoped, TopicKey, Wanted};
-use crate::model::{LeaderEpoch, TopicId};
+use crate::keys::CompressionType;
+use crate::model::TopicId;
 use crate::storage::Run;
 use crate::wire::fetch_response::{FetchResponse, FetchedTopic, NodeEndpoint, PartitionData};
 use crate::wire::messages::FetchRequest;
 use crate::wire::response::{EncodeError, Lent, ReplyTo};
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
+
+/// Before this version a topic whose `compression.type` is zstd cannot be read.
+const ZSTD_SINCE: i16 = 10;
 
 pub(super) struct Fetch;
 
@@ -46,7 +52,7 @@ impl Handler for Fetch {
         };
         let image = ctx.broker.image();
         let asked: Vec<Asked> =
-            wanted.iter().map(|wanted| Asked::resolve(&image, wanted, &request)).collect();
+            wanted.iter().map(|wanted| Asked::resolve(ctx, &image, wanted, &request)).collect();
         let plan = plan(ctx, &request, isolation, &asked);
         let mut fetched = if plan.partitions.is_empty() {
             Vec::new() // Kafka does not wait for nothing
@@ -89,7 +95,7 @@ enum Asked {
 }
 
 impl Asked {
-    fn resolve(image: &MetadataImage, wanted: &Wanted, request: &FetchRequest) -> Self {
+    fn resolve(ctx: &Context, image: &MetadataImage, wanted: &Wanted, request: &FetchRequest) -> Self {
         if request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0 {
             return Self::Refused(ErrorCode::NotLeaderOrFollower); // replicas have a door of their own
         }
@@ -102,24 +108,28 @@ impl Asked {
             Ok(topic) if !has_partition(topic, wanted.partition) => {
                 Self::Refused(ErrorCode::UnknownTopicOrPartition)
             }
+            // KIP-110: older clients cannot read it, and Kafka does not convert it for them.
+            Ok(topic) if ctx.version() < ZSTD_SINCE && is_zstd(ctx, topic) => {
+                Self::Refused(ErrorCode::UnsupportedCompressionType)
+            }
             Ok(topic) => Self::Read(broker::FetchPartition {
                 topic: Arc::clone(topic),
                 partition: wanted.partition,
                 offset: wanted.offset,
                 max_bytes: usize::try_from(wanted.max_bytes).unwrap_or(0),
-                current_leader_epoch: epoch(wanted.current_leader_epoch),
-                last_fetched_epoch: epoch(wanted.last_fetched_epoch),
+                current_leader_epoch: super::epoch(wanted.current_leader_epoch),
+                last_fetched_epoch: super::epoch(wanted.last_fetched_epoch),
             }),
         }
     }
 }
 
-fn has_partition(topic: &TopicImage, partition: i32) -> bool {
-    usize::try_from(partition).is_ok_and(|index| index < topic.partitions.len())
+fn is_zstd(ctx: &Context, topic: &TopicImage) -> bool {
+    matches!(ctx.broker.topic_settings(topic).compression, CompressionType::Zstd { .. })
 }
 
-fn epoch(epoch: i32) -> Option<LeaderEpoch> {
-    (epoch >= 0).then_some(LeaderEpoch(epoch))
+fn has_partition(topic: &TopicImage, partition: i32) -> bool {
+    usize::try_from(partition).is_ok_and(|index| index < topic.partitions.len())
 }
 
 fn plan(ctx: &Context, request: &FetchRequest, isolation: Isolation, asked: &[Asked]) -> FetchPlan {

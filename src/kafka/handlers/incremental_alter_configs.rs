@@ -57,7 +57,7 @@ async fn alter(
     {
         return Err(refusal);
     }
-    let resource = Resource::parse(asked.resource_type, &asked.resource_name)?;
+    let resource = Resource::to_change(asked.resource_type, &asked.resource_name)?;
     let mut changes = Vec::with_capacity(asked.configs.len());
     for config in &asked.configs {
         let op =

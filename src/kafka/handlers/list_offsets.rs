@@ -11,7 +11,6 @@ use crate::broker::{BrokerError, FoundOffset, OffsetSpec};
 use crate::cluster::TopicImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
-use crate::model::LeaderEpoch;
 use crate::wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use crate::wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use crate::wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
@@ -68,7 +67,7 @@ async fn find(
     asked: &ListOffsetsPartition,
 ) -> Result<FoundOffset, ErrorCode> {
     let spec = spec(asked.timestamp, ctx.version()).ok_or(ErrorCode::UnsupportedVersion)?;
-    let epoch = (asked.current_leader_epoch >= 0).then_some(LeaderEpoch(asked.current_leader_epoch));
+    let epoch = super::epoch(asked.current_leader_epoch);
     let found = ctx.broker.list_offset(topic, asked.partition_index, spec, epoch).await;
     found.map_err(|error| ErrorCode::from(&error))
 }

@@ -14,7 +14,7 @@ use crate::broker::BrokerError;
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
-use crate::model::{LeaderEpoch, TopicId, TopicName as Name};
+use crate::model::{TopicId, TopicName as Name};
 use crate::wire::messages::metadata_request::MetadataRequestTopic;
 use crate::wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -35,10 +35,12 @@ impl Handler for Metadata {
 
     async fn handle(ctx: &Context, request: MetadataRequest) -> Result<MetadataResponse, BrokerError> {
         let version = ctx.version();
+        if let Some(asked) = request.topics.as_ref().filter(|asked| !well_formed(asked, version)) {
+            return Ok(MetadataResponse::default().with_topics(asked.iter().map(misformed).collect()));
+        }
         let topics = match &request.topics {
             None => every_topic(ctx),
             Some(asked) if asked.is_empty() && version == 0 => every_topic(ctx),
-            Some(asked) if !well_formed(asked, version) => asked.iter().map(misformed).collect(),
             Some(asked) => some_topics(ctx, asked, request.allow_auto_topic_creation).await,
         };
         let image = ctx.broker.image();
@@ -130,12 +132,6 @@ async fn by_name(
     ctx.broker.image().topic(name).map(Arc::clone).ok_or(ErrorCode::UnknownTopicOrPartition)
 }
 
-/// Epochs are Raft terms, which begin at 1. A log that was not used since the start has none yet; a client that was
-/// told 0 would be fenced with it.
-fn known(epoch: LeaderEpoch) -> i32 {
-    if epoch.0 > 0 { epoch.0 } else { -1 }
-}
-
 /// Admin requests may go to any node; the first is named, so that all clients name the same.
 pub(super) fn controller(image: &MetadataImage) -> BrokerId {
     BrokerId(image.nodes.keys().next().copied().unwrap_or(-1))
@@ -161,7 +157,7 @@ fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
             .with_error_code(code)
             .with_partition_index(index)
             .with_leader_id(BrokerId(leader.node))
-            .with_leader_epoch(known(leader.epoch))
+            .with_leader_epoch(leader.epoch.0)
             .with_replica_nodes(ids(&partition.nodes()))
             .with_isr_nodes(ids(&leader.in_sync))
             .with_offline_replicas(ids(&leader.offline))

@@ -18,6 +18,7 @@ mod produce;
 mod resource;
 
 use super::api::Api;
+use crate::model::LeaderEpoch;
 
 pub(super) use api_versions::unsupported as unsupported_api_versions;
 
@@ -45,6 +46,11 @@ pub(super) const APIS: &[Api] = &[
 const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// On the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
 const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+
+/// An epoch as a client may know it. Only -1 means that it knows none; Kafka fences all other negative ones.
+fn epoch(epoch: i32) -> Option<LeaderEpoch> {
+    (epoch != -1).then_some(LeaderEpoch(epoch))
+}
 
 #[cfg(test)]
 mod tests {

@@ -62,7 +62,7 @@ async fn find(
     let Some(topic) = image.topic(&topic.topic) else {
         return Err(BrokerError::UnknownTopic { topic: topic.topic.to_string() });
     };
-    let current = (asked.current_leader_epoch >= 0).then_some(LeaderEpoch(asked.current_leader_epoch));
+    let current = super::epoch(asked.current_leader_epoch);
     let wanted = LeaderEpoch(asked.leader_epoch);
     let end = ctx.broker.epoch_end(topic, asked.partition, current, wanted).await?;
     Ok(end.map_or((-1, -1), |(epoch, end)| (epoch.0, end.0)))

@@ -16,7 +16,7 @@ use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, BoxFuture, Pipelined, Reply};
 use crate::kafka::context::Context;
 use crate::kafka::error::RecordFaults;
-use crate::model::topic::TopicNameError;
+use crate::model::compression::Compression;
 use crate::model::{BatchHeader, TopicId};
 use crate::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use crate::wire::messages::produce_response::{
@@ -25,6 +25,9 @@ use crate::wire::messages::produce_response::{
 use crate::wire::messages::{BrokerId, ProduceRequest, ProduceResponse};
 use crate::wire::response::{EncodeError, ReplyTo};
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
+
+/// Before this version clients may not send zstd (KIP-110).
+const ZSTD_SINCE: i16 = 7;
 
 pub(super) struct Produce;
 
@@ -140,7 +143,14 @@ fn once_each(mut topics: Vec<TopicProduceData>) -> Vec<TopicProduceData> {
 struct BegunTopic {
     answer: TopicProduceResponse,
     topic: Option<Arc<TopicImage>>,
-    partitions: Vec<(i32, Result<PendingAppend, BrokerError>)>,
+    partitions: Vec<(i32, Result<PendingAppend, Fault>)>,
+}
+
+/// Why a partition's records were not begun.
+enum Fault {
+    Broker(BrokerError),
+    /// Known from the request alone.
+    Request(ErrorCode),
 }
 
 async fn begin_topic(ctx: &Context, image: &MetadataImage, data: TopicProduceData, acks: Acks) -> BegunTopic {
@@ -150,10 +160,9 @@ async fn begin_topic(ctx: &Context, image: &MetadataImage, data: TopicProduceDat
     let mut partitions = Vec::with_capacity(data.partition_data.len());
     for partition in data.partition_data {
         let begun = match &topic {
-            Some(topic) if topic.is_internal() => Err(internal(topic)),
-            Some(topic) => begin_partition(&ctx.broker, topic, &partition, acks).await,
-            None if by_id => Err(BrokerError::UnknownTopicId { id: TopicId(data.topic_id) }),
-            None => Err(BrokerError::UnknownTopic { topic: data.name.to_string() }),
+            Some(topic) => begin_partition(ctx, topic, &partition, acks).await,
+            None if by_id => Err(Fault::Request(ErrorCode::UnknownTopicId)),
+            None => Err(Fault::Request(ErrorCode::UnknownTopicOrPartition)),
         };
         partitions.push((partition.index, begun));
     }
@@ -161,20 +170,24 @@ async fn begin_topic(ctx: &Context, image: &MetadataImage, data: TopicProduceDat
     BegunTopic { answer, topic, partitions }
 }
 
-/// Kafka's own topics are not for clients to write.
-fn internal(topic: &TopicImage) -> BrokerError {
-    let source = TopicNameError::Character { name: topic.name.to_string() };
-    BrokerError::InvalidTopicName { name: topic.name.to_string(), source }
-}
-
 async fn begin_partition(
-    broker: &Broker,
+    ctx: &Context,
     topic: &Arc<TopicImage>,
     data: &PartitionProduceData,
     acks: Acks,
-) -> Result<PendingAppend, BrokerError> {
+) -> Result<PendingAppend, Fault> {
+    if topic.is_internal() {
+        return Err(Fault::Request(ErrorCode::InvalidTopicException)); // Kafka's own are not for clients to write
+    }
     let records = data.records.clone().unwrap_or_default();
-    broker.begin_produce(topic, data.index, records, acks).await
+    if ctx.version() < ZSTD_SINCE && codec(&records) == Some(Compression::Zstd) {
+        return Err(Fault::Request(ErrorCode::UnsupportedCompressionType));
+    }
+    ctx.broker.begin_produce(topic, data.index, records, acks).await.map_err(Fault::Broker)
+}
+
+fn codec(records: &[u8]) -> Option<Compression> {
+    BatchHeader::parse(records).ok()?.compression().ok()
 }
 
 impl BegunTopic {
@@ -183,7 +196,11 @@ impl BegunTopic {
         for (index, begun) in partitions {
             let done = match begun {
                 Ok(pending) => timeout_at(deadline, pending.done()).await,
-                Err(error) => Ok(Err(error)),
+                Err(Fault::Broker(error)) => Ok(Err(error)),
+                Err(Fault::Request(code)) => {
+                    answer.partition_responses.push(failed(index, code));
+                    continue;
+                }
             };
             answer.partition_responses.push(match done {
                 Ok(Ok(produced)) => succeeded(index, &produced),
@@ -236,8 +253,7 @@ async fn explained(
             .with_leader_epoch(leader.epoch.0);
     }
     if faults.while_appending {
-        let found =
-            broker.list_offset(topic, index, OffsetSpec::Earliest, None).await;
+        let found = broker.list_offset(topic, index, OffsetSpec::Earliest, None).await;
         answer.log_start_offset = found.map_or(-1, |found| found.offset);
     }
     answer

@@ -38,6 +38,15 @@ impl Resource {
         }
     }
 
+    /// As [`Resource::parse`], for a change: Kafka has other words for a topic without a name then.
+    pub(super) fn to_change(kind: i8, name: &str) -> Result<Self, Refusal> {
+        if kind == TOPIC && name.is_empty() {
+            let words = "Default topic resources are not allowed.";
+            return Err(Refusal::new(ErrorCode::InvalidRequest, words));
+        }
+        Self::parse(kind, name)
+    }
+
     /// Changes the resource's configuration.
     pub(super) async fn alter(
         &self,

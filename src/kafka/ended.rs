@@ -1,0 +1,70 @@
+//! How a connection's story ends, and the one line that tells it.
+
+use std::io;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use super::api::RequestError;
+use super::context::Context;
+use crate::storage::StorageError;
+use crate::wire::frame::FrameError;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the client closed the connection")]
+    Peer,
+    #[error("idle for {0:?}")]
+    Idle(Duration),
+    #[error("the server stops")]
+    Shutdown,
+    #[error("half a request lay still while memory was short")]
+    Hoarding,
+    #[error("the client does not read its answers")]
+    Stalled,
+    #[error("an unacknowledged produce failed")]
+    Unanswerable,
+    #[error("the socket failed")]
+    Socket(#[source] io::Error),
+    #[error("lent records could not be read")]
+    Records(#[from] StorageError),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::Stalled,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Peer,
+            _ => Self::Socket(error),
+        }
+    }
+}
+
+impl Ended {
+    /// Logs the end: a warning if the client, or we, broke the protocol.
+    pub(super) fn report(&self, context: &Context) {
+        let Context { peer, request, .. } = context;
+        let client_id = request.client_id.as_deref().unwrap_or_default();
+        let software = context.software_text();
+        match self {
+            Self::Peer | Self::Idle(_) | Self::Shutdown | Self::Unanswerable | Self::Socket(_) => {
+                debug!(client = %peer, client_id, reason = %self, "connection closed");
+            }
+            Self::Frame(_) | Self::Request(RequestError::Header(_)) => {
+                warn!(client = %peer, client_id, software, reason = %self, "connection closed: not a Kafka request");
+            }
+            Self::Hoarding | Self::Stalled | Self::Records(_) | Self::Request(_) => {
+                let source = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();
+                warn!(
+                    client = %peer, client_id, software, api = ?request.api, version = request.version,
+                    correlation_id = request.correlation_id, reason = %self, source, "connection closed"
+                );
+            }
+        }
+    }
+}
