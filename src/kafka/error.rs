@@ -112,6 +112,7 @@ impl From<&CheckError> for ErrorCode {
             )
             | CheckError::Magic { .. }
             | CheckError::Compression(_) => Self::CorruptMessage,
+            CheckError::ProducerEpoch { .. } => Self::InvalidProducerEpoch,
             CheckError::TooLarge { .. } => Self::MessageTooLarge,
             CheckError::LargerThanSegment { .. } => Self::RecordListTooLarge,
             CheckError::Timestamps { .. } => Self::InvalidTimestamp,
@@ -227,13 +228,21 @@ impl RecordFaults {
             CheckError::Magic { magic } if !matches!(magic, 0 | 1) => {
                 Self { message: Some(format!("Invalid magic found in record: {magic}")), ..Self::default() }
             }
-            CheckError::Invalid { .. } | CheckError::Record(_) => appending,
+            CheckError::Corrupt(error @ BatchError::Length { .. }) => {
+                Self { message: Some(sentence(&error.to_string())), ..Self::default() }
+            }
+            CheckError::Invalid { .. }
+            | CheckError::ProducerEpoch { .. }
+            | CheckError::Record(_)
+            | CheckError::Corrupt(BatchError::Compression { .. })
+            | CheckError::Compression(_) => appending,
             CheckError::BatchCount { .. }
-            | CheckError::Corrupt(_)
+            | CheckError::Corrupt(
+                BatchError::Short { .. } | BatchError::Magic { .. } | BatchError::Checksum { .. },
+            )
             | CheckError::Magic { .. }
             | CheckError::TooLarge { .. }
-            | CheckError::LargerThanSegment { .. }
-            | CheckError::Compression(_) => Self::default(),
+            | CheckError::LargerThanSegment { .. } => Self::default(),
         }
     }
 }

@@ -104,6 +104,7 @@ impl<'a> Records<'a> {
         })
     }
 
+    #[inline]
     fn read_record(&mut self) -> Result<RecordRef<'a>, RecordError> {
         let mut outer = Reader::new(self.rest, self.next);
         let announced = outer.read_length("record length")?;
@@ -132,6 +133,7 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<RecordRef<'a>, RecordError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
             return None;
@@ -155,6 +157,7 @@ impl<'a> Iterator for Records<'a> {
 impl std::iter::FusedIterator for Records<'_> {}
 
 /// Reads all headers, to give back an iterator that can't fail.
+#[inline]
 fn read_headers<'a>(reader: &mut Reader<'a>) -> Result<Headers<'a>, RecordError> {
     let left = reader.read_length("header count")?;
     let bytes = reader.rest();

@@ -63,6 +63,8 @@ pub enum CheckError {
     LargerThanSegment { size: usize, max: usize },
     #[error("the batch is invalid: {reason}")]
     Invalid { reason: &'static str },
+    #[error("producer epoch {epoch} is negative")]
+    ProducerEpoch { epoch: i16 },
     #[error("the records of the batch cannot be read: {0}")]
     Record(#[source] RecordError),
     #[error("the batch cannot be decompressed")]
@@ -117,7 +119,11 @@ fn one_batch(records: &Bytes) -> Result<BatchHeader, CheckError> {
     let need = header.size as usize;
     match records.len() {
         have if have < need => Err(CheckError::Corrupt(BatchError::Short { have, need })),
-        have if have > need => Err(CheckError::BatchCount { found: "several" }),
+        have if have > need => {
+            // What follows may be the rest of a batch whose length is wrong, and then its CRC is too.
+            header.check_crc(records).map_err(CheckError::Corrupt)?;
+            Err(CheckError::BatchCount { found: "several" })
+        }
         _ => Ok(header),
     }
 }
@@ -136,8 +142,11 @@ fn check_header(header: &BatchHeader) -> Result<(), CheckError> {
     if header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 {
         return invalid("its record count and last offset delta disagree");
     }
-    if header.has_producer() && (header.base_sequence < 0 || header.producer_epoch < 0) {
-        return invalid("it has a producer id but no sequence or epoch");
+    if header.has_producer() && header.base_sequence < 0 {
+        return invalid("it has a producer id but no sequence");
+    }
+    if header.has_producer() && header.producer_epoch < 0 {
+        return Err(CheckError::ProducerEpoch { epoch: header.producer_epoch });
     }
     header.compression().map(|_| ()).map_err(CheckError::Corrupt)
 }
@@ -208,4 +217,51 @@ fn timely(timestamp: i64, rules: &Rules, now_ms: i64) -> bool {
     timestamp < 0
         || (now_ms.saturating_sub(timestamp) <= rules.timestamp_before_max_ms
             && timestamp.saturating_sub(now_ms) <= rules.timestamp_after_max_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::{BatchBuilder, BatchOptions, NewRecord, Producer};
+
+    const RULES: Rules = Rules {
+        batch_bytes_max: 1 << 20,
+        segment_bytes: 1 << 20,
+        log_append_time: false,
+        timestamp_before_max_ms: i64::MAX,
+        timestamp_after_max_ms: i64::MAX,
+        keys_required: false,
+        recompress: None,
+    };
+
+    fn batch(producer: Producer) -> Vec<u8> {
+        let mut batch = BatchBuilder::new(BatchOptions { producer, ..BatchOptions::default() });
+        for value in ["a", "b", "c"] {
+            batch.push(&NewRecord { value: Some(value.as_bytes()), ..NewRecord::default() }).unwrap();
+        }
+        batch.build().unwrap()
+    }
+
+    fn fault(records: Vec<u8>) -> CheckError {
+        check(&records.into(), &RULES, 0).unwrap_err()
+    }
+
+    #[test]
+    fn a_batch_that_says_to_be_shorter_than_it_is_is_corrupt_and_two_batches_are_not() {
+        let good = batch(Producer::NONE);
+        assert!(check(&good.clone().into(), &RULES, 0).is_ok());
+        let twice = [good.clone(), good.clone()].concat();
+        assert!(matches!(fault(twice), CheckError::BatchCount { .. }));
+        let mut shorter = good;
+        shorter[11] -= 1;
+        assert!(matches!(fault(shorter), CheckError::Corrupt(BatchError::Checksum { .. })));
+    }
+
+    #[test]
+    fn an_idempotent_producer_has_a_sequence_and_an_epoch() {
+        let of = |epoch, base_sequence| batch(Producer { id: 7, epoch, base_sequence });
+        assert!(check(&of(0, 0).into(), &RULES, 0).is_ok());
+        assert!(matches!(fault(of(0, -1)), CheckError::Invalid { .. }));
+        assert!(matches!(fault(of(-1, 0)), CheckError::ProducerEpoch { epoch: -1 }));
+    }
 }

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_memory_of_a_frame_that_is_gone_is_read_into_again() {
         let mut buffer = FrameBuffer::new(1 << 20);
-        let bytes = framed(&[7; 60_000]);
+        let bytes = framed(&vec![7; 60_000]);
         let mut next = |held: &mut Vec<Bytes>| {
             let room = buffer.room_wanted().max(bytes.len());
             buffer.space(room).extend_from_slice(&bytes);

@@ -16,7 +16,7 @@ use crate::kafka::api::{Answer, Handler, Reply};
 use crate::kafka::context::Context;
 use crate::kafka::fetch_session::{Scope, Scoped, TopicKey, Wanted};
 use crate::keys::CompressionType;
-use crate::model::TopicId;
+use crate::model::{LeaderEpoch, TopicId};
 use crate::storage::Run;
 use crate::wire::fetch_response::{FetchResponse, FetchedTopic, NodeEndpoint, PartitionData};
 use crate::wire::messages::FetchRequest;
@@ -117,8 +117,8 @@ impl Asked {
                 partition: wanted.partition,
                 offset: wanted.offset,
                 max_bytes: usize::try_from(wanted.max_bytes).unwrap_or(0),
-                current_leader_epoch: super::epoch(wanted.current_leader_epoch),
-                last_fetched_epoch: super::epoch(wanted.last_fetched_epoch),
+                current_leader_epoch: epoch(wanted.current_leader_epoch),
+                last_fetched_epoch: epoch(wanted.last_fetched_epoch),
             }),
         }
     }
@@ -130,6 +130,11 @@ fn is_zstd(ctx: &Context, topic: &TopicImage) -> bool {
 
 fn has_partition(topic: &TopicImage, partition: i32) -> bool {
     usize::try_from(partition).is_ok_and(|index| index < topic.partitions.len())
+}
+
+/// Here, unlike in `ListOffsets`, Kafka takes every negative epoch for none.
+fn epoch(epoch: i32) -> Option<LeaderEpoch> {
+    (epoch >= 0).then_some(LeaderEpoch(epoch))
 }
 
 fn plan(ctx: &Context, request: &FetchRequest, isolation: Isolation, asked: &[Asked]) -> FetchPlan {

@@ -13,6 +13,9 @@ use crate::wire::messages::offset_for_leader_epoch_response::{EpochEndOffset, Of
 use crate::wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 use crate::wire::{ApiKey, ErrorCode};
 
+/// Asked for by who knows no epoch: it has no end.
+const UNDEFINED: i32 = -1;
+
 pub(super) struct OffsetForLeaderEpoch;
 
 impl Handler for OffsetForLeaderEpoch {
@@ -65,5 +68,6 @@ async fn find(
     let current = super::epoch(asked.current_leader_epoch);
     let wanted = LeaderEpoch(asked.leader_epoch);
     let end = ctx.broker.epoch_end(topic, asked.partition, current, wanted).await?;
+    let end = end.filter(|_| wanted.0 != UNDEFINED);
     Ok(end.map_or((-1, -1), |(epoch, end)| (epoch.0, end.0)))
 }

@@ -19,6 +19,7 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
+    #[inline]
     pub(super) fn take(
         &mut self,
         needed: usize,
@@ -37,10 +38,12 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     pub(super) fn read_i8(&mut self, what: &'static str) -> Result<i8, RecordError> {
         Ok(self.read_byte(what)?.cast_signed())
     }
 
+    #[inline]
     pub(super) fn read_varint(&mut self, what: &'static str) -> Result<i32, RecordError> {
         let value = self.read_zigzag(what, 32)?;
         i32::try_from(value).map_err(|_| RecordError::Varint {
@@ -50,17 +53,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     pub(super) fn read_varlong(&mut self, what: &'static str) -> Result<i64, RecordError> {
         self.read_zigzag(what, 64)
     }
 
     /// A length or count that can't be null.
+    #[inline]
     pub(super) fn read_length(&mut self, what: &'static str) -> Result<usize, RecordError> {
         let length = self.read_varint(what)?;
         usize::try_from(length).map_err(|_| self.bad_length(what, length))
     }
 
     /// A length and as many bytes; -1 is null.
+    #[inline]
     pub(super) fn read_nullable(
         &mut self,
         what: &'static str,
@@ -82,11 +88,29 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn read_byte(&mut self, what: &'static str) -> Result<u8, RecordError> {
         self.take(1, what).map(|byte| byte[0])
     }
 
+    /// Nearly all varints of real records are one or two bytes long, which fit every width.
+    #[inline]
     fn read_zigzag(&mut self, what: &'static str, bits: u32) -> Result<i64, RecordError> {
+        match *self.rest {
+            [only, ref rest @ ..] if only < 0x80 => {
+                self.rest = rest;
+                Ok(unzigzag(only.into()))
+            }
+            [low, high, ref rest @ ..] if high < 0x80 => {
+                self.rest = rest;
+                Ok(unzigzag(u64::from(low & 0x7f) | u64::from(high) << 7))
+            }
+            _ => self.read_long_zigzag(what, bits),
+        }
+    }
+
+    #[inline(never)]
+    fn read_long_zigzag(&mut self, what: &'static str, bits: u32) -> Result<i64, RecordError> {
         let mut value: u64 = 0;
         for shift in (0..bits).step_by(7) {
             let byte = self.read_byte(what)?;
@@ -103,8 +127,13 @@ impl<'a> Reader<'a> {
                 break;
             }
         }
-        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+        Ok(unzigzag(value))
     }
+}
+
+#[inline]
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 /// Appends `value` as a zigzag varint; one within 32 bits is written as Kafka writes a varint, too.

@@ -134,10 +134,8 @@ fn every_version_is_encoded_as_the_protocol_crate_encodes_it() {
             let (head, tail) = ours.into_frame(to).into_parts();
             let mut bytes = head.to_vec();
             for chunk in tail {
-                match chunk {
-                    Chunk::Bytes(more) => bytes.extend_from_slice(&more),
-                    Chunk::Lent(Slice(more)) => bytes.extend_from_slice(&more),
-                }
+                let (Chunk::Bytes(more) | Chunk::Lent(Slice(more))) = chunk;
+                bytes.extend_from_slice(&more);
             }
             let size = u32::try_from(bytes.len() - 4).unwrap().to_be_bytes();
             assert_eq!(bytes[..4], size, "version {version} case {case}");
