@@ -47,11 +47,7 @@ pub(crate) fn request(frame: &[u8]) {
     };
     assert!(walked.elements <= MAX_ELEMENTS);
     let body = rest.len();
-    let version = if api_key == LIST_OFFSETS {
-        version.min(LAST_LIST_OFFSETS)
-    } else {
-        version
-    };
+    let version = if api_key == LIST_OFFSETS { version.min(LAST_LIST_OFFSETS) } else { version };
     RequestKind::decode(api, &mut rest, version).expect("the body passed the walk");
     assert_eq!(body - rest.len(), walked.consumed);
 }
@@ -82,8 +78,5 @@ pub(crate) fn batch(batch: &[u8]) {
         keyless += usize::from(record.key.is_none());
         read += 1;
     }
-    assert_eq!(
-        (read, keyless > 0),
-        (facts.count, facts.first_keyless.is_some())
-    );
+    assert_eq!((read, keyless > 0), (facts.count, facts.first_keyless.is_some()));
 }

@@ -42,8 +42,14 @@ pub struct Agent {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the data directory {path} cannot be used")]
-    Data { path: PathBuf, #[source] source: StorageError },
-    #[error("the votes of {path} are gone: without them this node might vote twice; put the file back, or start with an empty directory")]
+    Data {
+        path: PathBuf,
+        #[source]
+        source: StorageError,
+    },
+    #[error(
+        "the votes of {path} are gone: without them this node might vote twice; put the file back, or start with an empty directory"
+    )]
     VotesLost { path: PathBuf },
     #[error("{path} is node {found}'s, not node {wanted}'s")]
     OtherNode { path: PathBuf, found: i32, wanted: i32 },
@@ -52,7 +58,11 @@ pub enum StartError {
     #[error("this node cannot be registered")]
     Register(#[source] BrokerError),
     #[error("cannot listen on {address}")]
-    Listen { address: HostPort, #[source] source: std::io::Error },
+    Listen {
+        address: HostPort,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
@@ -109,9 +119,8 @@ impl Agent {
     /// Stops the node: no new requests, those in flight end, logs are synced and closed.
     pub async fn stop(mut self) {
         self.closing.send_replace(true);
-        let drained = tokio::time::timeout(DRAIN_WITHIN, async {
-            while self.tasks.join_next().await.is_some() {}
-        });
+        let drained =
+            tokio::time::timeout(DRAIN_WITHIN, async { while self.tasks.join_next().await.is_some() {} });
         if drained.await.is_err() {
             tracing::warn!("some requests did not end within {} s", DRAIN_WITHIN.as_secs());
             self.tasks.shutdown().await;
@@ -144,7 +153,8 @@ fn open_storage(config: &Config, flusher: &Arc<Flusher>) -> Result<(NodeStorage,
     };
     let cluster_id = meta.cluster_id.unwrap_or_else(Uuid::new_v4);
     data_dir.set_identity(cluster_id, node_id).map_err(data)?;
-    let votes = Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(flusher)).map_err(data)?;
+    let votes =
+        Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(flusher)).map_err(data)?;
     for files in data_dir.leftovers().map_err(data)? {
         flusher.run(Box::new(move || files.run()));
     }
@@ -169,8 +179,12 @@ fn set_strays_aside(broker: &Broker, data_dir: &DataDir) {
             continue;
         }
         match data_dir.set_aside(&topic, partition) {
-            Ok(path) => tracing::warn!(%topic, partition, path = %path.display(), "a log of no known topic is set aside"),
-            Err(error) => tracing::warn!(%topic, partition, %error, "a log of no known topic stays in the way"),
+            Ok(path) => {
+                tracing::warn!(%topic, partition, path = %path.display(), "a log of no known topic is set aside");
+            }
+            Err(error) => {
+                tracing::warn!(%topic, partition, %error, "a log of no known topic stays in the way");
+            }
         }
     }
 }
@@ -184,7 +198,12 @@ fn advertised(config: &Config, bound: SocketAddr) -> HostPort {
 }
 
 /// Broker keys as given, with those that follow from flags, so that tools see them.
-fn static_keys(config: &Config, node: i32, bound: SocketAddr, advertised: &HostPort) -> BTreeMap<String, String> {
+fn static_keys(
+    config: &Config,
+    node: i32,
+    bound: SocketAddr,
+    advertised: &HostPort,
+) -> BTreeMap<String, String> {
     let mut keys = config.keys.clone();
     let host = HostPort { host: config.kafka.host.clone(), port: bound.port() };
     keys.insert("listeners".into(), format!("PLAINTEXT://{host}"));
@@ -202,7 +221,8 @@ fn raise_file_limit() {
     if limit.current == limit.maximum {
         return;
     }
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
         tracing::debug!(%error, "the limit of open files stays as it was");
     }
 }

@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 
 async fn serve(config: &Config) -> ExitCode {
     // Heard from the beginning: a signal that comes while the node starts ends it cleanly, too.
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         eprintln!("bateau: signals cannot be heard");
         return ExitCode::FAILURE;
     };

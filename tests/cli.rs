@@ -1,6 +1,8 @@
 //! The binary as somebody at a shell meets it: flags, environment, file, signals, exit codes, what it prints.
 //!
 //! Also here: that `docs/configuration.md` lists the keys as the tables of `keys` have them; `UPDATE_DOCS=1` writes it.
+
+#![expect(clippy::disallowed_methods, reason = "a test of a process has the process's clock")]
 #![allow(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
 
 use std::fs;

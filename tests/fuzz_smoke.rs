@@ -58,16 +58,11 @@ fn fuzz(target: &str, rounds: u32, run: fn(&[u8])) {
 
 /// In order of their names, so that every run sees the same ones.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let entries = std::fs::read_dir(folder).expect("the folder of seeds");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a seed").path()).collect();
     paths.sort();
-    paths
-        .iter()
-        .map(|path| std::fs::read(path).expect("a seed"))
-        .collect()
+    paths.iter().map(|path| std::fs::read(path).expect("a seed")).collect()
 }
 
 fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], dice: &mut Dice) {

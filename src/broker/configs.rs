@@ -6,8 +6,8 @@ use super::topics::find;
 use super::{Broker, BrokerError, TopicRef};
 use crate::cluster::{BrokerConfigured, Command, MetadataImage, TopicConfigured};
 use crate::keys::{
-    Alteration, ConfigEntry, KeyError, Op, Scope, apply_incremental, describe_broker, describe_cluster_default,
-    describe_topic,
+    Alteration, ConfigEntry, KeyError, Op, Scope, apply_incremental, describe_broker,
+    describe_cluster_default, describe_topic,
 };
 
 /// How a configuration is to change.
@@ -104,8 +104,10 @@ fn changed(
     let none = BTreeMap::new();
     match change {
         ConfigChange::Incremental(ops) => {
-            let ops: Vec<_> =
-                ops.iter().map(|(op, key, value)| Alteration { op: *op, key, value: value.as_deref() }).collect();
+            let ops: Vec<_> = ops
+                .iter()
+                .map(|(op, key, value)| Alteration { op: *op, key, value: value.as_deref() })
+                .collect();
             apply_incremental(current, &ops, scope)
         }
         ConfigChange::Replace(pairs) => {

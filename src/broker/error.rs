@@ -19,7 +19,11 @@ pub enum BrokerError {
     #[error("this server does not host the topic with id {id}")]
     UnknownTopicId { id: TopicId },
     #[error("topic name is invalid: {source}")]
-    InvalidTopicName { name: String, #[source] source: TopicNameError },
+    InvalidTopicName {
+        name: String,
+        #[source]
+        source: TopicNameError,
+    },
     #[error("topic '{name}' already exists")]
     TopicExists { name: String },
     #[error("topic '{name}' collides with existing topic '{other}'")]
@@ -83,7 +87,9 @@ impl BrokerError {
     pub(super) fn of_group(partition: &dyn std::fmt::Display, error: GroupError) -> Self {
         match error {
             GroupError::NotLeader => Self::NotLeader { partition: partition.to_string() },
-            GroupError::Stopped { reason } => Self::LogUnavailable { partition: partition.to_string(), reason },
+            GroupError::Stopped { reason } => {
+                Self::LogUnavailable { partition: partition.to_string(), reason }
+            }
             GroupError::NoElection => {
                 Self::LogUnavailable { partition: partition.to_string(), reason: error.to_string() }
             }

@@ -126,7 +126,10 @@ fn is_enough(plan: &FetchPlan, answers: &[Answer]) -> bool {
     bytes >= plan.min_bytes
 }
 
-fn read_all(plan: &FetchPlan, groups: impl IntoIterator<Item = Result<Arc<Group>, BrokerError>>) -> Vec<Answer> {
+fn read_all(
+    plan: &FetchPlan,
+    groups: impl IntoIterator<Item = Result<Arc<Group>, BrokerError>>,
+) -> Vec<Answer> {
     let mut left = plan.max_bytes;
     let mut at_least_one = true;
     let mut answers = Vec::with_capacity(plan.partitions.len());
@@ -171,9 +174,15 @@ fn read_one(partition: &Partition, want: &FetchPartition, left: usize, at_least_
     let limit = want.max_bytes.min(left);
     let mut bytes = 0;
     let mut from = Offset(want.offset);
-    while from < high_watermark && read.runs.len() < RUNS_MAX && (bytes < limit || (at_least_one && bytes == 0)) {
+    while from < high_watermark
+        && read.runs.len() < RUNS_MAX
+        && (bytes < limit || (at_least_one && bytes == 0))
+    {
         let first = at_least_one && bytes == 0;
-        let Some(run) = partition.reader().read(from, high_watermark, limit - bytes.min(limit), first)? else { break };
+        let Some(run) = partition.reader().read(from, high_watermark, limit - bytes.min(limit), first)?
+        else {
+            break;
+        };
         bytes += run.length;
         from = run.next_offset;
         read.runs.push(run);

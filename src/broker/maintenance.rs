@@ -93,13 +93,18 @@ async fn wait(closing: &mut watch::Receiver<bool>, pause: Duration) -> bool {
 /// the size limit has no room for. Only whole segments, and nothing that is not agreed on yet.
 ///
 /// Source: Kafka `UnifiedLog.deleteRetentionMsBreachedSegments`, `deleteRetentionSizeBreachedSegments`.
-fn due_start(segments: &[SegmentFacts], settings: &TopicSettings, high_watermark: Offset, now_ms: i64) -> Option<Offset> {
+fn due_start(
+    segments: &[SegmentFacts],
+    settings: &TopicSettings,
+    high_watermark: Offset,
+    now_ms: i64,
+) -> Option<Offset> {
     let mut due = None;
     let mut size: u64 = segments.iter().map(|s| s.bytes).sum();
     for segment in segments {
-        let too_old = settings.retention_ms.is_some_and(|keep| {
-            segment.has_batch && now_ms.saturating_sub(segment.max_timestamp) > keep
-        });
+        let too_old = settings
+            .retention_ms
+            .is_some_and(|keep| segment.has_batch && now_ms.saturating_sub(segment.max_timestamp) > keep);
         let too_much = !segment.active
             && settings
                 .retention_bytes

@@ -67,7 +67,12 @@ pub struct LeaderView {
 impl Broker {
     /// Puts the broker on a started metadata log. `statics` are the broker keys that were given by
     /// flags, environment or file.
-    pub fn new(node: i32, storage: NodeStorage, metadata: MetadataLog, statics: BTreeMap<String, String>) -> Self {
+    pub fn new(
+        node: i32,
+        storage: NodeStorage,
+        metadata: MetadataLog,
+        statics: BTreeMap<String, String>,
+    ) -> Self {
         let replicas = Arc::new(Replicas::new(node, storage.clone()));
         let settings = Arc::new(Settings::new(node, statics, Arc::clone(&replicas)));
         metadata.tell(Arc::<Settings>::clone(&settings));
@@ -111,7 +116,8 @@ impl Broker {
 
     /// Who leads `partition`, which must be one of the topic's.
     pub fn leader(&self, topic: &TopicImage, partition: PartitionId) -> LeaderView {
-        let placed = topic.partition(partition).map(crate::cluster::PartitionImage::nodes).unwrap_or_default();
+        let placed =
+            topic.partition(partition).map(crate::cluster::PartitionImage::nodes).unwrap_or_default();
         let epoch = self.0.replicas.get(topic.id, partition).map(|log| log.leader_epoch());
         LeaderView {
             node: if placed.contains(&self.0.node) { self.0.node } else { -1 },
@@ -126,10 +132,10 @@ impl Broker {
     }
 
     fn log(&self, topic: &TopicImage, partition: PartitionId) -> Result<Arc<DistributedLog>, BrokerError> {
-        self.0.replicas.get(topic.id, partition).ok_or_else(|| BrokerError::UnknownPartition {
-            topic: topic.name.to_string(),
-            partition,
-        })
+        self.0
+            .replicas
+            .get(topic.id, partition)
+            .ok_or_else(|| BrokerError::UnknownPartition { topic: topic.name.to_string(), partition })
     }
 
     /// The partition's running group, if `asked` is its epoch.
@@ -157,7 +163,8 @@ impl Broker {
         rack: Option<String>,
     ) -> Result<(), BrokerError> {
         let _only_one = self.0.controller.lock().await;
-        let node = NodeImage { id: self.0.node, directory_id: directory, kafka_host: host, kafka_port: port, rack };
+        let node =
+            NodeImage { id: self.0.node, directory_id: directory, kafka_host: host, kafka_port: port, rack };
         if self.image().nodes.get(&node.id) == Some(&node) {
             return Ok(());
         }

@@ -56,7 +56,9 @@ impl Broker {
         let lines = &group.partition.lines;
         let (start, end) = (lines.log_start(), lines.high_watermark());
         match spec {
-            OffsetSpec::Latest => Ok(FoundOffset { timestamp: -1, offset: end.0, epoch: group.partition.latest_epoch() }),
+            OffsetSpec::Latest => {
+                Ok(FoundOffset { timestamp: -1, offset: end.0, epoch: group.partition.latest_epoch() })
+            }
             OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
                 let epoch = group.partition.epoch_at(start);
                 Ok(FoundOffset { timestamp: -1, offset: start.0, epoch })
@@ -117,7 +119,13 @@ impl Broker {
         group.move_log_start(to).await.map_err(|e| BrokerError::of_group(name, e))?;
         let start = group.partition.lines.log_start();
         let below = |s: &crate::storage::SegmentFacts| !s.active && s.next_offset <= start;
-        let upto = group.partition.segments().iter().take_while(|s| below(s)).filter_map(|s| s.last_raft_index).max();
+        let upto = group
+            .partition
+            .segments()
+            .iter()
+            .take_while(|s| below(s))
+            .filter_map(|s| s.last_raft_index)
+            .max();
         match upto {
             Some(upto) => group.purge(upto).await.map_err(|e| BrokerError::of_group(name, e)),
             None => Ok(()),
@@ -126,7 +134,11 @@ impl Broker {
 }
 
 /// The first record from `start` on, below `end`, whose timestamp is at least `at`.
-fn first_since(partition: &Partition, at: i64, (start, end): (Offset, Offset)) -> Result<FoundOffset, BrokerError> {
+fn first_since(
+    partition: &Partition,
+    at: i64,
+    (start, end): (Offset, Offset),
+) -> Result<FoundOffset, BrokerError> {
     let mut from = start;
     // The time index says where a segment *reached* a time: a batch before `from` may have been it.
     while let Some(entry) = partition.reader().offset_for_timestamp(at, from, end) {
@@ -153,7 +165,8 @@ fn first_at(
         return Ok(FoundOffset::NONE);
     };
     let bytes = run.copy()?;
-    let header = BatchHeader::parse(&bytes).map_err(io::Error::other).during("read a batch of", reader.dir())?;
+    let header =
+        BatchHeader::parse(&bytes).map_err(io::Error::other).during("read a batch of", reader.dir())?;
     let first = FoundOffset { timestamp: header.max_timestamp, offset: entry.offset.max(start).0, epoch };
     if header.max_timestamp < at {
         return Ok(FoundOffset::NONE);

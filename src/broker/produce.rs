@@ -58,7 +58,11 @@ impl Broker {
         // More than there are replicas is as good as all of them. Source: Kafka `Partition.effectiveMinIsr`.
         let needed = usize::from(settings.min_insync_replicas).min(in_sync);
         if acks == Acks::All && in_sync < needed {
-            return Err(BrokerError::NotEnoughReplicas { partition: log.identity.name.to_string(), in_sync, needed });
+            return Err(BrokerError::NotEnoughReplicas {
+                partition: log.identity.name.to_string(),
+                in_sync,
+                needed,
+            });
         }
         self.0.space.check()?;
         let batch = check(&records, &rules(&settings), self.now_ms())?;
@@ -77,7 +81,9 @@ impl PendingAppend {
         let outcome = self.pending.outcome().await.map_err(|e| BrokerError::of_group(name, e))?;
         let base_offset = match outcome {
             // A duplicate is answered as its original was: to the producer both are one append.
-            Outcome::Appended { base_offset } | Outcome::Refused(Refusal::Duplicate { base_offset }) => base_offset,
+            Outcome::Appended { base_offset } | Outcome::Refused(Refusal::Duplicate { base_offset }) => {
+                base_offset
+            }
             Outcome::Refused(Refusal::Producer(error)) => return Err(error.into()),
             Outcome::Refused(Refusal::StaleTerm { .. }) => {
                 return Err(BrokerError::NotLeader { partition: name.to_string() });

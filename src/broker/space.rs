@@ -2,7 +2,9 @@
 //! and the next start still work.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use super::BrokerError;
 use crate::cluster::Clock;
@@ -38,14 +40,19 @@ impl Space {
         if !due && !self.is_low.load(Relaxed) {
             return Ok(());
         }
-        if due && self.looked_ms.compare_exchange(looked, now, AcqRel, Relaxed).is_err() && !self.is_low.load(Relaxed) {
+        if due
+            && self.looked_ms.compare_exchange(looked, now, AcqRel, Relaxed).is_err()
+            && !self.is_low.load(Relaxed)
+        {
             return Ok(());
         }
         let Ok(free) = self.disk.free_bytes() else { return Ok(()) };
         let checked = self.watermark.check(free);
         let was_low = self.is_low.swap(checked.is_err(), Release);
         match &checked {
-            Err(error) if !was_low => tracing::error!(%error, "appends are refused until there is space again"),
+            Err(error) if !was_low => {
+                tracing::error!(%error, "appends are refused until there is space again");
+            }
             Ok(()) if was_low => tracing::info!(free, "there is space again; appends go on"),
             _ => {}
         }

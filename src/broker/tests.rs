@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use bytes::Bytes;
 
 use super::*;
-use crate::model::record::{BatchBuilder, BatchOptions, NewRecord, Producer};
 use crate::model::Offset;
+use crate::model::record::{BatchBuilder, BatchOptions, NewRecord, Producer};
 use crate::storage::{CrashPolicy, DataDir, Disk, Flusher, MemDisk, Votes};
 
 const DIR: &str = "/data";
@@ -29,7 +29,8 @@ impl Node {
         let cluster_id = meta.cluster_id.unwrap_or_else(Uuid::new_v4);
         data_dir.set_identity(cluster_id, 1).unwrap();
         let flusher = Flusher::inline();
-        let votes = Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(&flusher)).unwrap();
+        let votes =
+            Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(&flusher)).unwrap();
         let now = Arc::clone(&self.now);
         let storage = NodeStorage {
             data_dir: Arc::new(data_dir),
@@ -58,7 +59,13 @@ fn batch(values: &[&str], producer: Producer, timestamp: i64) -> Bytes {
 async fn topic(broker: &Broker, name: &str, configs: &[(&str, &str)]) -> Arc<TopicImage> {
     if broker.image().topic(name).is_none() {
         let configs = configs.iter().map(|(k, v)| ((*k).to_owned(), Some((*v).to_owned()))).collect();
-        let new = NewTopic { name: name.into(), partitions: 1, replication_factor: 1, configs, ..NewTopic::default() };
+        let new = NewTopic {
+            name: name.into(),
+            partitions: 1,
+            replication_factor: 1,
+            configs,
+            ..NewTopic::default()
+        };
         broker.create_topics(vec![new], false).await.pop().unwrap().unwrap();
     }
     Arc::clone(broker.image().topic(name).unwrap())
@@ -124,7 +131,11 @@ async fn what_was_acknowledged_is_read_and_survives_a_restart_and_a_power_loss()
     let t = topic(&broker, "t", &[]).await;
     assert_eq!(produced(&broker, &t, &["a", "b"]).await, 0, "the first record has offset 0");
     assert_eq!(produced(&broker, &t, &["c"]).await, 2);
-    assert_eq!(values(&read(&broker, &t, 1).await), ["a", "b", "c"], "the whole batch that contains the offset");
+    assert_eq!(
+        values(&read(&broker, &t, 1).await),
+        ["a", "b", "c"],
+        "the whole batch that contains the offset"
+    );
     broker.close().await;
     drop(broker);
 
@@ -205,7 +216,10 @@ async fn offsets_are_found_by_time_and_by_epoch() {
         produce(&broker, &t, batch(&[value], Producer::NONE, timestamp)).await.unwrap();
     }
     let at = async |spec| broker.list_offset(&t, 0, spec, None).await.unwrap();
-    assert_eq!((at(OffsetSpec::Timestamp(150)).await.offset, at(OffsetSpec::Timestamp(150)).await.timestamp), (1, 300));
+    assert_eq!(
+        (at(OffsetSpec::Timestamp(150)).await.offset, at(OffsetSpec::Timestamp(150)).await.timestamp),
+        (1, 300)
+    );
     assert_eq!(at(OffsetSpec::Timestamp(400)).await.offset, 3);
     assert_eq!(at(OffsetSpec::Timestamp(401)).await.offset, -1);
     assert_eq!(at(OffsetSpec::MaxTimestamp).await.offset, 3);
@@ -239,7 +253,10 @@ async fn a_topic_made_again_under_its_name_is_another_topic() {
     let new = topic(&broker, "t", &[]).await;
     assert_ne!(old.id, new.id);
     assert_eq!(produced(&broker, &new, &["b"]).await, 0);
-    assert!(matches!(broker.fetch(&fetch_from(&old, 0)).await.pop().unwrap(), Err(BrokerError::UnknownPartition { .. })));
+    assert!(matches!(
+        broker.fetch(&fetch_from(&old, 0)).await.pop().unwrap(),
+        Err(BrokerError::UnknownPartition { .. })
+    ));
     broker.close().await;
     let broker = node.start().await;
     let new = topic(&broker, "t", &[]).await;

@@ -77,9 +77,10 @@ impl Broker {
         let refused = agreed.err().map(|e| e.to_string());
         let answer = |plan: Planned| match &refused {
             None => Ok(plan.created),
-            Some(reason) => {
-                Err(BrokerError::LogUnavailable { partition: "__cluster_metadata-0".into(), reason: reason.clone() })
-            }
+            Some(reason) => Err(BrokerError::LogUnavailable {
+                partition: "__cluster_metadata-0".into(),
+                reason: reason.clone(),
+            }),
         };
         planned.into_iter().map(|plan| plan.and_then(answer)).collect()
     }
@@ -234,11 +235,12 @@ pub(super) fn find<'a>(
 fn check_growth(name: &str, have: i32, count: i32) -> Result<(), BrokerError> {
     let reason = match count {
         count if count == have => format!("topic already has {have} partition(s)"),
-        count if count < have => format!(
-            "the topic {name} currently has {have} partition(s); {count} would not be an increase"
-        ),
+        count if count < have => {
+            format!("the topic {name} currently has {have} partition(s); {count} would not be an increase")
+        }
         count if count - have > NEW_PARTITIONS_MAX => {
-            let reason = format!("excessively large number of partitions per request: at most {NEW_PARTITIONS_MAX}");
+            let reason =
+                format!("excessively large number of partitions per request: at most {NEW_PARTITIONS_MAX}");
             return Err(BrokerError::PolicyViolation { reason });
         }
         _ => return Ok(()),
@@ -262,7 +264,8 @@ fn assigned(topic: &NewTopic, image: &MetadataImage) -> Result<Vec<Vec<i32>>, Br
     for nodes in by_partition.values() {
         check_nodes(nodes, image)?;
         if nodes.len() != factor {
-            let reason = "the manual partition assignment has partitions with different replication factors".into();
+            let reason =
+                "the manual partition assignment has partitions with different replication factors".into();
             return Err(BrokerError::InvalidReplicaAssignment { reason });
         }
     }
@@ -282,9 +285,9 @@ fn check_nodes(nodes: &[i32], image: &MetadataImage) -> Result<(), BrokerError> 
         return refuse(format!("the manual partition assignment includes duplicate broker(s) in {nodes:?}"));
     }
     match nodes.iter().find(|n| !image.nodes.contains_key(n)) {
-        Some(unknown) => {
-            refuse(format!("the manual partition assignment includes broker {unknown}, but no such broker is registered"))
-        }
+        Some(unknown) => refuse(format!(
+            "the manual partition assignment includes broker {unknown}, but no such broker is registered"
+        )),
         None => Ok(()),
     }
 }
@@ -298,7 +301,9 @@ fn spread(count: i32, factor: i16, image: &MetadataImage) -> Result<Vec<Vec<i32>
     }
     let count = usize::try_from(count).unwrap_or(0);
     let first = image.partitions;
-    Ok((first..first + count).map(|p| nodes.iter().cycle().skip(p % nodes.len()).take(wanted).copied().collect()).collect())
+    Ok((first..first + count)
+        .map(|p| nodes.iter().cycle().skip(p % nodes.len()).take(wanted).copied().collect())
+        .collect())
 }
 
 fn place(nodes: &[i32], next_replica_id: &mut u64) -> Placement {

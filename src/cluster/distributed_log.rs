@@ -49,7 +49,11 @@ pub enum LogError {
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error("the log of {partition} cannot be opened")]
-    Storage { partition: String, #[source] source: Arc<StorageError> },
+    Storage {
+        partition: String,
+        #[source]
+        source: Arc<StorageError>,
+    },
     #[error("{partition} was deleted")]
     Deleted { partition: String },
     #[error("the log of {partition} failed a moment ago and is left alone for now: {reason}")]
@@ -254,7 +258,8 @@ impl DistributedLog {
         let (data_dir, name) = (Arc::clone(&self.storage.data_dir), self.identity.name.clone());
         let (renamed, wait) = oneshot::channel();
         self.storage.flusher.run(Box::new(move || {
-            if !data_dir.disk().exists(&data_dir.partition_path(&name.topic, name.partition)).unwrap_or(true) {
+            if !data_dir.disk().exists(&data_dir.partition_path(&name.topic, name.partition)).unwrap_or(true)
+            {
                 // It was never used, so nothing was ever written.
                 return;
             }

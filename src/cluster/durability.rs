@@ -128,7 +128,8 @@ impl Durability {
         };
         let (durability, name) = (Arc::clone(self), partition.identity.name.clone());
         let synced = move |result: Result<(), Arc<crate::storage::StorageError>>| {
-            let written = result.map_err(|e| e.to_string()).and_then(|()| job.run().map_err(|e| e.to_string()));
+            let written =
+                result.map_err(|e| e.to_string()).and_then(|()| job.run().map_err(|e| e.to_string()));
             if let Err(error) = written {
                 tracing::warn!(partition = %name, %error, "a snapshot was not written");
             }
@@ -140,7 +141,8 @@ impl Durability {
     /// Waits until everything appended is synced and a snapshot of it is written: a clean stop.
     pub async fn settle_all(self: &Arc<Self>, partition: &Arc<Partition>) {
         let (synced, wait) = tokio::sync::oneshot::channel();
-        let done = move |result: Result<(), Arc<crate::storage::StorageError>>| _ = synced.send(result.is_ok());
+        let done =
+            move |result: Result<(), Arc<crate::storage::StorageError>>| _ = synced.send(result.is_ok());
         self.flusher.sync(partition.flush_handle(), Box::new(done));
         if !wait.await.unwrap_or(false) {
             return;

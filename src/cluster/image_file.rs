@@ -57,7 +57,8 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<(MetadataImage, Option
 
 fn decode(bytes: &[u8]) -> io::Result<(MetadataImage, RaftIndex)> {
     let bad = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidData, reason);
-    let (head, batch) = bytes.split_first_chunk::<HEAD>().ok_or_else(|| bad("it is shorter than its head"))?;
+    let (head, batch) =
+        bytes.split_first_chunk::<HEAD>().ok_or_else(|| bad("it is shorter than its head"))?;
     let (magic, index) = head.split_at(MAGIC.len());
     if magic != MAGIC {
         return Err(bad("it does not begin as an image"));

@@ -97,10 +97,8 @@ impl MetadataLog {
         };
         let settings = LogSettings { options, flush_messages: 1, flush_ms: u64::MAX };
         let log = DistributedLog::new(storage, identity, settings);
-        let (image, applied) = image_file::read(&**log.disk(), &log.dir()).map_err(|source| LogError::Storage {
-            partition: TOPIC.into(),
-            source: Arc::new(source),
-        })?;
+        let (image, applied) = image_file::read(&**log.disk(), &log.dir())
+            .map_err(|source| LogError::Storage { partition: TOPIC.into(), source: Arc::new(source) })?;
         let keeper = Arc::new(Keeper {
             image: ArcSwap::from_pointee(image),
             changes: Mutex::default(),
@@ -171,4 +169,3 @@ impl MetadataLog {
         }
     }
 }
-

@@ -45,7 +45,12 @@ impl Replicas {
                 continue;
             }
             let name = TopicPartition { topic: topic.name.clone(), partition };
-            let log = LogIdentity { cluster_id: self.storage.cluster_id, topic_id: topic.id, partition, replica_id };
+            let log = LogIdentity {
+                cluster_id: self.storage.cluster_id,
+                topic_id: topic.id,
+                partition,
+                replica_id,
+            };
             let log = DistributedLog::new(self.storage.clone(), Identity { name, log }, settings);
             logs.insert((topic.id, partition), Arc::new(log));
         }

@@ -96,7 +96,11 @@ impl ServeFlags {
     }
 
     /// Fills what is not given from a file's `text`, and returns its `[set]` beside.
-    pub(super) fn over_file(mut self, text: &str, problems: &mut Vec<String>) -> (Self, Vec<(String, String)>) {
+    pub(super) fn over_file(
+        mut self,
+        text: &str,
+        problems: &mut Vec<String>,
+    ) -> (Self, Vec<(String, String)>) {
         let table: toml::Table = match text.parse() {
             Ok(table) => table,
             Err(error) => {
@@ -113,7 +117,12 @@ impl ServeFlags {
         (self, keys)
     }
 
-    fn fill(&mut self, key: &str, value: &toml::Value, keys: &mut Vec<(String, String)>) -> Result<(), &'static str> {
+    fn fill(
+        &mut self,
+        key: &str,
+        value: &toml::Value,
+        keys: &mut Vec<(String, String)>,
+    ) -> Result<(), &'static str> {
         let text = || value.as_str().map(str::to_owned).ok_or("must be a string");
         match key {
             "data-dir" => fill(&mut self.data_dir, text()?.into()),
@@ -121,7 +130,10 @@ impl ServeFlags {
             "kafka-addr" => fill(&mut self.kafka_addr, text()?),
             "advertised-kafka-addr" => fill(&mut self.advertised_kafka_addr, text()?),
             "log" => fill(&mut self.log, text()?),
-            "log-format" => fill(&mut self.log_format, LogFormat::from_str(&text()?, true).map_err(|_| "must be text or json")?),
+            "log-format" => fill(
+                &mut self.log_format,
+                LogFormat::from_str(&text()?, true).map_err(|_| "must be text or json")?,
+            ),
             "bind-addr" => fill(&mut self.bind_addr, text()?),
             "http-addr" => fill(&mut self.http_addr, text()?),
             "node-id" => fill(&mut self.node_id, number(value)?),

@@ -116,14 +116,21 @@ impl Config {
 }
 
 /// The address that a flag, or else Kafka's key, gives.
-fn listener(flag: Option<&str>, keys: &BTreeMap<String, String>, key: &str, problems: &mut Problems) -> Option<HostPort> {
+fn listener(
+    flag: Option<&str>,
+    keys: &BTreeMap<String, String>,
+    key: &str,
+    problems: &mut Problems,
+) -> Option<HostPort> {
     let flag_name = if key == "listeners" { "--kafka-addr" } else { "--advertised-kafka-addr" };
     if let Some(text) = flag {
         return problems.keep(&format!("{flag_name} {text}"), HostPort::parse(text));
     }
     let text = keys.get(key).filter(|text| !text.is_empty())?;
     let Some(address) = text.strip_prefix("PLAINTEXT://").filter(|address| !address.contains(',')) else {
-        problems.0.push(format!("--set {key}={text}: one listener, PLAINTEXT://HOST:PORT, is supported so far"));
+        problems
+            .0
+            .push(format!("--set {key}={text}: one listener, PLAINTEXT://HOST:PORT, is supported so far"));
         return None;
     };
     problems.keep(&format!("--set {key}={text}"), HostPort::parse(address))
@@ -188,8 +195,16 @@ mod tests {
     #[test]
     fn all_problems_are_said_at_once() {
         let found = problems(&[
-            "--kafka-addr", "nowhere", "--set", "no.such.key=1", "--set", "num.partitions=0", "--set", "x",
-            "--node-id", "-4",
+            "--kafka-addr",
+            "nowhere",
+            "--set",
+            "no.such.key=1",
+            "--set",
+            "num.partitions=0",
+            "--set",
+            "x",
+            "--node-id",
+            "-4",
         ]);
         assert_eq!(found.len(), 5, "{found:?}");
     }

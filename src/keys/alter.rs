@@ -53,13 +53,8 @@ pub fn apply_incremental(
     scope: Scope,
 ) -> Result<Overrides, KeyError> {
     let mut seen = BTreeSet::new();
-    if let Some(twice) = alterations
-        .iter()
-        .find(|alteration| !seen.insert(alteration.key))
-    {
-        return Err(KeyError::DuplicateKey {
-            key: twice.key.to_owned(),
-        });
+    if let Some(twice) = alterations.iter().find(|alteration| !seen.insert(alteration.key)) {
+        return Err(KeyError::DuplicateKey { key: twice.key.to_owned() });
     }
     let mut altered = current.clone();
     for alteration in alterations {
@@ -67,13 +62,9 @@ pub fn apply_incremental(
     }
     match scope {
         Scope::Topic => validate_topic(&altered)?,
-        Scope::Broker => lags_agree(
-            &altered,
-            [
-                "log.cleaner.min.compaction.lag.ms",
-                "log.cleaner.max.compaction.lag.ms",
-            ],
-        )?,
+        Scope::Broker => {
+            lags_agree(&altered, ["log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"])?;
+        }
     }
     Ok(altered)
 }
@@ -86,10 +77,7 @@ pub fn validate_topic(overrides: &Overrides) -> Result<(), KeyError> {
     for (key, value) in overrides {
         KnownKey::find(key, Scope::Topic)?.canonical(value)?;
     }
-    lags_agree(
-        overrides,
-        ["min.compaction.lag.ms", "max.compaction.lag.ms"],
-    )
+    lags_agree(overrides, ["min.compaction.lag.ms", "max.compaction.lag.ms"])
 }
 
 /// The static layer of a node out of settings in order, canonical; the last value of a key counts.
@@ -109,11 +97,7 @@ pub fn static_layer<'a>(
             Err(error) => errors.push(error),
         }
     }
-    if errors.is_empty() {
-        Ok(layer)
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(layer) } else { Err(errors) }
 }
 
 /// A key of either table.
@@ -130,24 +114,18 @@ impl KnownKey {
             Scope::Broker => broker_key(key).map(Self::Broker),
         };
         found.ok_or_else(|| match scope {
-            Scope::Topic => KeyError::UnknownTopicKey {
-                key: key.to_owned(),
-            },
-            Scope::Broker if is_unsupported(key) => KeyError::NotSupported {
-                key: key.to_owned(),
-            },
-            Scope::Broker => KeyError::UnknownBrokerKey {
-                key: key.to_owned(),
-            },
+            Scope::Topic => KeyError::UnknownTopicKey { key: key.to_owned() },
+            Scope::Broker if is_unsupported(key) => KeyError::NotSupported { key: key.to_owned() },
+            Scope::Broker => KeyError::UnknownBrokerKey { key: key.to_owned() },
         })
     }
 
     /// As `find`, and the key may change while the node runs.
     fn find_dynamic(key: &str, scope: Scope) -> Result<Self, KeyError> {
         match Self::find(key, scope)? {
-            Self::Broker(broker_key) if broker_key.read_only => Err(KeyError::ReadOnly {
-                key: key.to_owned(),
-            }),
+            Self::Broker(broker_key) if broker_key.read_only => {
+                Err(KeyError::ReadOnly { key: key.to_owned() })
+            }
             known => Ok(known),
         }
     }
@@ -180,9 +158,7 @@ fn apply(altered: &mut Overrides, alteration: &Alteration, scope: Scope) -> Resu
         altered.remove(key);
         return Ok(());
     }
-    let value = alteration.value.ok_or_else(|| KeyError::NullValue {
-        key: key.to_owned(),
-    })?;
+    let value = alteration.value.ok_or_else(|| KeyError::NullValue { key: key.to_owned() })?;
     let known = KnownKey::find_dynamic(key, scope)?;
     let whole = match alteration.op {
         Op::Append => with_elements(known, altered.get(key), value)?,
@@ -193,11 +169,7 @@ fn apply(altered: &mut Overrides, alteration: &Alteration, scope: Scope) -> Resu
     Ok(())
 }
 
-fn with_elements(
-    known: KnownKey,
-    current: Option<&String>,
-    added: &str,
-) -> Result<String, KeyError> {
+fn with_elements(known: KnownKey, current: Option<&String>, added: &str) -> Result<String, KeyError> {
     let mut list = list_of(known, current, "APPEND")?;
     // An empty text is one empty element here, which the key then refuses, as in Kafka.
     for element in added.split(',').map(str::trim) {
@@ -208,11 +180,7 @@ fn with_elements(
     Ok(list.join(","))
 }
 
-fn without_elements(
-    known: KnownKey,
-    current: Option<&String>,
-    taken: &str,
-) -> Result<String, KeyError> {
+fn without_elements(known: KnownKey, current: Option<&String>, taken: &str) -> Result<String, KeyError> {
     let taken = elements(taken);
     let mut list = list_of(known, current, "SUBTRACT")?;
     list.retain(|element| !taken.contains(element));
@@ -229,21 +197,14 @@ fn list_of<'a>(
             KnownKey::Topic(key) => key.name,
             KnownKey::Broker(key) => key.name,
         };
-        return Err(KeyError::NotAList {
-            key: key.to_owned(),
-            op,
-        });
+        return Err(KeyError::NotAList { key: key.to_owned(), op });
     }
     Ok(elements(current.map_or(known.default(), String::as_str)))
 }
 
 /// The least time before compaction is not above the greatest. The defaults, 0 and forever, agree with anything.
 fn lags_agree(overrides: &Overrides, [least, most]: [&'static str; 2]) -> Result<(), KeyError> {
-    let lag = |key: &str| {
-        overrides
-            .get(key)
-            .and_then(|text| text.trim().parse::<i64>().ok())
-    };
+    let lag = |key: &str| overrides.get(key).and_then(|text| text.trim().parse::<i64>().ok());
     match (lag(least), lag(most)) {
         (Some(min), Some(max)) if min > max => Err(KeyError::Conflict {
             key: least,
@@ -261,90 +222,48 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> Overrides {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     fn alter<'a>(op: Op, key: &'a str, value: &'a str) -> Alteration<'a> {
-        Alteration {
-            op,
-            key,
-            value: Some(value),
-        }
+        Alteration { op, key, value: Some(value) }
     }
 
     fn topic(current: &[(&str, &str)], alterations: &[Alteration]) -> Result<Overrides, String> {
-        apply_incremental(&map(current), alterations, Scope::Topic)
-            .map_err(|error| error.to_string())
+        apply_incremental(&map(current), alterations, Scope::Topic).map_err(|error| error.to_string())
     }
 
     fn broker(alterations: &[Alteration]) -> Result<Overrides, String> {
-        apply_incremental(&Overrides::new(), alterations, Scope::Broker)
-            .map_err(|error| error.to_string())
+        apply_incremental(&Overrides::new(), alterations, Scope::Broker).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_value_set_is_kept_in_canonical_form_and_others_stay() {
-        let after = topic(
-            &[("flush.ms", "5")],
-            &[alter(
-                Op::Set,
-                "cleanup.policy",
-                " compact , delete,compact",
-            )],
-        );
-        assert_eq!(
-            after.unwrap(),
-            map(&[("flush.ms", "5"), ("cleanup.policy", "compact,delete")])
-        );
+        let after =
+            topic(&[("flush.ms", "5")], &[alter(Op::Set, "cleanup.policy", " compact , delete,compact")]);
+        assert_eq!(after.unwrap(), map(&[("flush.ms", "5"), ("cleanup.policy", "compact,delete")]));
     }
 
     #[test]
     fn deleting_goes_back_to_the_layer_below_and_may_name_anything() {
-        let delete = |key| Alteration {
-            op: Op::Delete,
-            key,
-            value: None,
-        };
-        assert_eq!(
-            topic(
-                &[("flush.ms", "5")],
-                &[delete("flush.ms"), delete("nonsense")]
-            )
-            .unwrap(),
-            map(&[])
-        );
+        let delete = |key| Alteration { op: Op::Delete, key, value: None };
+        assert_eq!(topic(&[("flush.ms", "5")], &[delete("flush.ms"), delete("nonsense")]).unwrap(), map(&[]));
         assert_eq!(broker(&[delete("log.dirs")]).unwrap(), map(&[]));
     }
 
     #[test]
     fn appending_to_a_list_that_is_not_set_starts_from_its_default() {
         let append = [alter(Op::Append, "cleanup.policy", "compact")];
-        assert_eq!(
-            topic(&[], &append).unwrap(),
-            map(&[("cleanup.policy", "delete,compact")])
-        );
-        assert_eq!(
-            topic(&[("cleanup.policy", "")], &append).unwrap(),
-            map(&[("cleanup.policy", "compact")])
-        );
+        assert_eq!(topic(&[], &append).unwrap(), map(&[("cleanup.policy", "delete,compact")]));
+        assert_eq!(topic(&[("cleanup.policy", "")], &append).unwrap(), map(&[("cleanup.policy", "compact")]));
         let same = [alter(Op::Append, "cleanup.policy", "delete")];
-        assert_eq!(
-            topic(&[], &same).unwrap(),
-            map(&[("cleanup.policy", "delete")])
-        );
+        assert_eq!(topic(&[], &same).unwrap(), map(&[("cleanup.policy", "delete")]));
     }
 
     #[test]
     fn subtracting_takes_what_is_there_and_may_leave_nothing() {
         let key = "leader.replication.throttled.replicas";
-        let after = topic(
-            &[(key, "0:1,1:1,2:1")],
-            &[alter(Op::Subtract, key, "1:1,9:9")],
-        )
-        .unwrap();
+        let after = topic(&[(key, "0:1,1:1,2:1")], &[alter(Op::Subtract, key, "1:1,9:9")]).unwrap();
         assert_eq!(after, map(&[(key, "0:1,2:1")]));
         let after = topic(&[], &[alter(Op::Subtract, "cleanup.policy", "delete")]).unwrap();
         assert_eq!(after, map(&[("cleanup.policy", "")]));
@@ -353,10 +272,7 @@ mod tests {
     #[test]
     fn only_a_list_is_appended_to_or_subtracted_from() {
         let append = topic(&[], &[alter(Op::Append, "retention.ms", "3")]);
-        assert_eq!(
-            append.unwrap_err(),
-            "Can't APPEND to key retention.ms because its type is not LIST"
-        );
+        assert_eq!(append.unwrap_err(), "Can't APPEND to key retention.ms because its type is not LIST");
         let subtract = broker(&[alter(Op::Subtract, "log.retention.ms", "3")]);
         assert_eq!(
             subtract.unwrap_err(),
@@ -369,43 +285,21 @@ mod tests {
         let bad = topic(&[], &[alter(Op::Append, "cleanup.policy", "foo")]).unwrap_err();
         assert!(bad.ends_with("String must be one of: compact, delete"));
         let empty = topic(&[], &[alter(Op::Append, "cleanup.policy", "")]).unwrap_err();
-        assert_eq!(
-            empty,
-            "Configuration 'cleanup.policy' values must not be empty"
-        );
+        assert_eq!(empty, "Configuration 'cleanup.policy' values must not be empty");
     }
 
     #[test]
     fn a_key_named_twice_in_one_request_is_an_error_whatever_is_done_with_it() {
-        let delete = Alteration {
-            op: Op::Delete,
-            key: "retention.ms",
-            value: None,
-        };
-        let error = apply_incremental(
-            &map(&[]),
-            &[alter(Op::Set, "retention.ms", "1"), delete],
-            Scope::Topic,
-        );
-        assert_eq!(
-            error,
-            Err(KeyError::DuplicateKey {
-                key: "retention.ms".to_owned()
-            })
-        );
+        let delete = Alteration { op: Op::Delete, key: "retention.ms", value: None };
+        let error =
+            apply_incremental(&map(&[]), &[alter(Op::Set, "retention.ms", "1"), delete], Scope::Topic);
+        assert_eq!(error, Err(KeyError::DuplicateKey { key: "retention.ms".to_owned() }));
     }
 
     #[test]
     fn a_null_value_is_for_deleting_only() {
-        let set = Alteration {
-            op: Op::Set,
-            key: "retention.ms",
-            value: None,
-        };
-        assert_eq!(
-            topic(&[], &[set]).unwrap_err(),
-            "Null value not supported for : retention.ms"
-        );
+        let set = Alteration { op: Op::Set, key: "retention.ms", value: None };
+        assert_eq!(topic(&[], &[set]).unwrap_err(), "Null value not supported for : retention.ms");
     }
 
     #[test]
@@ -417,20 +311,14 @@ mod tests {
 
     #[test]
     fn lags_that_do_not_agree_are_a_conflict_also_with_what_was_set_before() {
-        let error = topic(
-            &[("min.compaction.lag.ms", "10")],
-            &[alter(Op::Set, "max.compaction.lag.ms", "5")],
-        );
+        let error =
+            topic(&[("min.compaction.lag.ms", "10")], &[alter(Op::Set, "max.compaction.lag.ms", "5")]);
         assert_eq!(
             error.unwrap_err(),
             "conflict config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"
         );
         assert!(
-            topic(
-                &[("min.compaction.lag.ms", "5")],
-                &[alter(Op::Set, "max.compaction.lag.ms", "5")]
-            )
-            .is_ok()
+            topic(&[("min.compaction.lag.ms", "5")], &[alter(Op::Set, "max.compaction.lag.ms", "5")]).is_ok()
         );
     }
 
@@ -441,14 +329,8 @@ mod tests {
             message("log.retention.hours"),
             "Cannot update these configs dynamically: [log.retention.hours]"
         );
-        assert_eq!(
-            message("listeners"),
-            "Cannot update these configs dynamically: [listeners]"
-        );
-        assert_eq!(
-            message("background.threads"),
-            "background.threads is not supported by Bateau"
-        );
+        assert_eq!(message("listeners"), "Cannot update these configs dynamically: [listeners]");
+        assert_eq!(message("background.threads"), "background.threads is not supported by Bateau");
         assert_eq!(message("nonsense"), "unknown key nonsense");
     }
 
@@ -460,10 +342,7 @@ mod tests {
         ]);
         assert_eq!(
             after.unwrap(),
-            map(&[
-                ("log.retention.ms", "-1"),
-                ("log.cleanup.policy", "delete,compact")
-            ])
+            map(&[("log.retention.ms", "-1"), ("log.cleanup.policy", "delete,compact")])
         );
         assert!(broker(&[alter(Op::Set, "log.retention.ms", "0")]).is_err());
     }
@@ -475,10 +354,7 @@ mod tests {
             Err(KeyError::Refused { .. })
         ));
         assert_eq!(
-            validate_topic(&map(&[
-                ("remote.storage.enable", "false"),
-                ("retention.ms", "1")
-            ])),
+            validate_topic(&map(&[("remote.storage.enable", "false"), ("retention.ms", "1")])),
             Ok(())
         );
     }

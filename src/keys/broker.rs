@@ -4,8 +4,8 @@
 //! on the day it works, not before: tools take what is described for what is done.
 
 use super::kind::{
-    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, STRING, Shape,
-    Treatment, ZSTD_LEVEL,
+    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, STRING, Shape, Treatment,
+    ZSTD_LEVEL,
 };
 use super::log::LOG_KEYS;
 
@@ -120,11 +120,8 @@ pub fn broker_keys() -> impl Iterator<Item = &'static BrokerKey> {
 
 /// The broker key of that name.
 pub fn broker_key(name: &str) -> Option<&'static BrokerKey> {
-    let find = |keys: &'static [BrokerKey]| {
-        keys.binary_search_by(|key| key.name.cmp(name))
-            .ok()
-            .map(|at| &keys[at])
-    };
+    let find =
+        |keys: &'static [BrokerKey]| keys.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &keys[at]);
     find(LOG_KEYS).or_else(|| find(NODE_KEYS))
 }
 
@@ -141,31 +138,19 @@ impl BrokerKey {
     }
 
     pub(super) const fn with(self, default: &'static str) -> Self {
-        Self {
-            default: Some(default),
-            ..self
-        }
+        Self { default: Some(default), ..self }
     }
 
     pub(super) const fn dynamic(self) -> Self {
-        Self {
-            read_only: false,
-            ..self
-        }
+        Self { read_only: false, ..self }
     }
 
     pub(super) const fn without_effect(self, reason: &'static str) -> Self {
-        Self {
-            treatment: Treatment::KeptWithoutEffect(reason),
-            ..self
-        }
+        Self { treatment: Treatment::KeptWithoutEffect(reason), ..self }
     }
 
     pub(super) const fn says(self, documentation: &'static str) -> Self {
-        Self {
-            documentation,
-            ..self
-        }
+        Self { documentation, ..self }
     }
 }
 
@@ -182,11 +167,7 @@ mod tests {
         assert!(NODE_KEYS.is_sorted_by(|left, right| left.name < right.name));
         let names: BTreeSet<_> = broker_keys().map(|key| key.name).collect();
         assert_eq!(names.len(), broker_keys().count());
-        assert!(
-            names
-                .iter()
-                .all(|name| broker_key(name).is_some_and(|key| key.name == *name))
-        );
+        assert!(names.iter().all(|name| broker_key(name).is_some_and(|key| key.name == *name)));
         assert!(broker_key("nonsense").is_none());
     }
 
@@ -199,12 +180,7 @@ mod tests {
     fn every_default_is_a_good_value_in_canonical_form_and_every_key_is_documented() {
         for key in broker_keys() {
             if let Some(default) = key.default {
-                assert_eq!(
-                    key.shape.canonical(key.name, default).unwrap(),
-                    default,
-                    "{}",
-                    key.name
-                );
+                assert_eq!(key.shape.canonical(key.name, default).unwrap(), default, "{}", key.name);
             }
             assert!(key.documentation.ends_with('.'), "{}", key.name);
         }
@@ -225,38 +201,19 @@ mod tests {
 
     #[test]
     fn defaults_types_and_mutability_are_those_of_kafka_but_for_the_listed_differences() {
-        let differences = [
-            "listeners",
-            "log.dir",
-            "log.flush.interval.messages",
-            "process.roles",
-        ];
+        let differences = ["listeners", "log.dir", "log.flush.interval.messages", "process.roles"];
         let mut seen = 0;
         for line in include_str!("testdata/broker-keys.tsv").lines().skip(1) {
             let fields: Vec<_> = line.split('\t').collect();
-            let [name, default, mutability, config_type] = fields[..] else {
-                panic!("{line}")
-            };
+            let [name, default, mutability, config_type] = fields[..] else { panic!("{line}") };
             let key = broker_key(name).unwrap_or_else(|| panic!("{name}"));
             seen += 1;
-            assert_eq!(
-                format!("{:?}", key.shape.config_type).to_uppercase(),
-                config_type,
-                "{name}"
-            );
+            assert_eq!(format!("{:?}", key.shape.config_type).to_uppercase(), config_type, "{name}");
             if differences.contains(&name) {
                 continue;
             }
             assert_eq!(key.default.unwrap_or("null"), default, "{name}");
-            assert_eq!(
-                if key.read_only {
-                    "read-only"
-                } else {
-                    "dynamic"
-                },
-                mutability,
-                "{name}"
-            );
+            assert_eq!(if key.read_only { "read-only" } else { "dynamic" }, mutability, "{name}");
         }
         assert_eq!(seen, broker_keys().count());
     }

@@ -37,22 +37,14 @@ pub struct Synonym {
 impl Synonym {
     /// `None` if Bateau has no such broker key.
     pub(super) fn of(name: &str, value: &str, source: ConfigSource) -> Option<Self> {
-        Some(Self {
-            name: broker_key(name)?.name,
-            value: value.to_owned(),
-            source,
-        })
+        Some(Self { name: broker_key(name)?.name, value: value.to_owned(), source })
     }
 }
 
 /// Every topic key, in the table's order, for a topic with these overrides.
 ///
 /// `filter` keeps the keys it names, each once; none or an empty one keeps all, as in Kafka.
-pub fn describe_topic(
-    layers: &Layers,
-    topic: &Overrides,
-    filter: Option<&[String]>,
-) -> Vec<ConfigEntry> {
+pub fn describe_topic(layers: &Layers, topic: &Overrides, filter: Option<&[String]>) -> Vec<ConfigEntry> {
     let keys = TOPIC_KEYS.iter().filter(|key| asked_for(filter, key.name));
     keys.map(|key| topic_entry(layers, topic, key)).collect()
 }
@@ -62,31 +54,18 @@ pub fn describe_broker(layers: &Layers, filter: Option<&[String]>) -> Vec<Config
     let keys = broker_keys().filter(|key| asked_for(filter, key.name));
     keys.map(|key| {
         let value = layers.broker_value(key.name);
-        let value = value.map(|text| {
-            key.shape
-                .canonical(key.name, text)
-                .unwrap_or_else(|_| text.to_owned())
-        });
+        let value = value.map(|text| key.shape.canonical(key.name, text).unwrap_or_else(|_| text.to_owned()));
         broker_entry(key, value, layers.synonyms(key.name))
     })
     .collect()
 }
 
 /// The resource with the empty name: only what is set for the whole cluster.
-pub fn describe_cluster_default(
-    dynamic_default: &Overrides,
-    filter: Option<&[String]>,
-) -> Vec<ConfigEntry> {
-    let set = dynamic_default
-        .iter()
-        .filter(|(name, _)| asked_for(filter, name));
+pub fn describe_cluster_default(dynamic_default: &Overrides, filter: Option<&[String]>) -> Vec<ConfigEntry> {
+    let set = dynamic_default.iter().filter(|(name, _)| asked_for(filter, name));
     set.filter_map(|(name, value)| {
         let synonym = Synonym::of(name, value, ConfigSource::DynamicDefault)?;
-        Some(broker_entry(
-            broker_key(name)?,
-            Some(value.clone()),
-            vec![synonym],
-        ))
+        Some(broker_entry(broker_key(name)?, Some(value.clone()), vec![synonym]))
     })
     .collect()
 }
@@ -99,17 +78,9 @@ fn topic_entry(layers: &Layers, topic: &Overrides, key: &'static TopicKey) -> Co
     let value = layers.topic_value(key, topic).into_owned();
     let mut synonyms = Vec::new();
     if topic.contains_key(key.name) {
-        synonyms.push(Synonym {
-            name: key.name,
-            value: value.clone(),
-            source: ConfigSource::Topic,
-        });
+        synonyms.push(Synonym { name: key.name, value: value.clone(), source: ConfigSource::Topic });
     }
-    synonyms.extend(
-        key.broker_key
-            .into_iter()
-            .flat_map(|broker_key| layers.synonyms(broker_key)),
-    );
+    synonyms.extend(key.broker_key.into_iter().flat_map(|broker_key| layers.synonyms(broker_key)));
     let source = source_of(&synonyms);
     ConfigEntry {
         name: key.name,
@@ -124,11 +95,7 @@ fn topic_entry(layers: &Layers, topic: &Overrides, key: &'static TopicKey) -> Co
     }
 }
 
-fn broker_entry(
-    key: &'static BrokerKey,
-    value: Option<String>,
-    synonyms: Vec<Synonym>,
-) -> ConfigEntry {
+fn broker_entry(key: &'static BrokerKey, value: Option<String>, synonyms: Vec<Synonym>) -> ConfigEntry {
     let source = source_of(&synonyms);
     ConfigEntry {
         name: key.name,
@@ -145,9 +112,7 @@ fn broker_entry(
 
 /// Kafka takes the source of the first synonym, even where the value came from a synonym that it left out.
 fn source_of(synonyms: &[Synonym]) -> ConfigSource {
-    synonyms
-        .first()
-        .map_or(ConfigSource::Default, |synonym| synonym.source)
+    synonyms.first().map_or(ConfigSource::Default, |synonym| synonym.source)
 }
 
 fn document(documentation: &'static str, treatment: Treatment) -> Cow<'static, str> {
@@ -156,9 +121,9 @@ fn document(documentation: &'static str, treatment: Treatment) -> Cow<'static, s
         Treatment::KeptWithoutEffect(reason) => {
             Cow::Owned(format!("{documentation} Kept without effect: {reason}."))
         }
-        Treatment::Refused(reason) => Cow::Owned(format!(
-            "{documentation} Only the default is taken: {reason}."
-        )),
+        Treatment::Refused(reason) => {
+            Cow::Owned(format!("{documentation} Only the default is taken: {reason}."))
+        }
     }
 }
 
@@ -167,10 +132,7 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> Overrides {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     /// What a real Kafka 4.3 was given before its answers were written down in the tests below.
@@ -204,90 +166,42 @@ mod tests {
         }
 
         fn layers(&self) -> Layers<'_> {
-            Layers {
-                dynamic_broker: &self.node,
-                dynamic_default: &self.cluster,
-                static_broker: &self.file,
-            }
+            Layers { dynamic_broker: &self.node, dynamic_default: &self.cluster, static_broker: &self.file }
         }
     }
 
     /// `value source: name=value(source) ...` with sources as numbers.
     fn line(entries: &[ConfigEntry], name: &str) -> String {
         let entry = entries.iter().find(|entry| entry.name == name).unwrap();
-        let synonyms = entry
-            .synonyms
-            .iter()
-            .map(|it| format!(" {}={}({})", it.name, it.value, it.source.code()));
+        let synonyms =
+            entry.synonyms.iter().map(|it| format!(" {}={}({})", it.name, it.value, it.source.code()));
         let value = entry.value.as_deref().unwrap_or("null");
-        format!(
-            "{value} {}:{}",
-            entry.source.code(),
-            synonyms.collect::<String>()
-        )
+        format!("{value} {}:{}", entry.source.code(), synonyms.collect::<String>())
     }
 
     #[test]
     fn an_untouched_topic_is_described_as_kafka_describes_it() {
         let none = Overrides::new();
-        let layers = Layers {
-            dynamic_broker: &none,
-            dynamic_default: &none,
-            static_broker: &none,
-        };
+        let layers = Layers { dynamic_broker: &none, dynamic_default: &none, static_broker: &none };
         let entries = describe_topic(&layers, &none, None);
         let mut seen = 0;
         for kafka in include_str!("testdata/topic-keys.tsv").lines().skip(1) {
             let fields: Vec<_> = kafka.split('\t').collect();
-            let [
-                _,
-                name,
-                default,
-                source,
-                mutability,
-                sensitive,
-                synonym,
-                config_type,
-            ] = fields[..]
-            else {
+            let [_, name, default, source, mutability, sensitive, synonym, config_type] = fields[..] else {
                 panic!("{kafka}")
             };
-            let entry = entries
-                .iter()
-                .find(|entry| entry.name == name)
-                .unwrap_or_else(|| panic!("{name}"));
+            let entry = entries.iter().find(|entry| entry.name == name).unwrap_or_else(|| panic!("{name}"));
             seen += 1;
             // The one difference: what Bateau acknowledges has been synced.
-            let default = if name == "flush.messages" {
-                "1"
-            } else {
-                default
-            };
+            let default = if name == "flush.messages" { "1" } else { default };
             assert_eq!(entry.value.as_deref(), Some(default), "{name}");
-            assert_eq!(
-                format!("{:?}", entry.config_type).to_uppercase(),
-                config_type,
-                "{name}"
-            );
-            assert_eq!(
-                (source, mutability, sensitive),
-                ("DEFAULT_CONFIG", "dynamic", ""),
-                "{name}"
-            );
-            assert!(
-                entry.is_default && !entry.read_only && !entry.sensitive,
-                "{name}"
-            );
+            assert_eq!(format!("{:?}", entry.config_type).to_uppercase(), config_type, "{name}");
+            assert_eq!((source, mutability, sensitive), ("DEFAULT_CONFIG", "dynamic", ""), "{name}");
+            assert!(entry.is_default && !entry.read_only && !entry.sensitive, "{name}");
             assert_eq!(entry.source, ConfigSource::Default, "{name}");
             let names: Vec<_> = entry.synonyms.iter().map(|synonym| synonym.name).collect();
             assert_eq!(names.join(","), synonym, "{name}");
-            assert!(
-                entry
-                    .synonyms
-                    .iter()
-                    .all(|synonym| synonym.value == default),
-                "{name}"
-            );
+            assert!(entry.synonyms.iter().all(|synonym| synonym.value == default), "{name}");
         }
         assert_eq!(seen, entries.len());
     }
@@ -295,10 +209,7 @@ mod tests {
     #[test]
     fn the_synonyms_of_a_topic_key_run_from_the_topic_down_to_the_default() {
         let world = World::new();
-        let topic = map(&[
-            ("retention.ms", " 500 "),
-            ("cleanup.policy", "delete,compact"),
-        ]);
+        let topic = map(&[("retention.ms", " 500 "), ("cleanup.policy", "delete,compact")]);
         let entries = describe_topic(&world.layers(), &topic, None);
         assert_eq!(
             line(&entries, "retention.ms"),
@@ -334,15 +245,8 @@ mod tests {
     #[test]
     fn a_retention_in_hours_alone_counts_but_is_reported_as_a_default_without_synonyms() {
         let (none, file) = (Overrides::new(), map(&[("log.retention.hours", "100")]));
-        let layers = Layers {
-            dynamic_broker: &none,
-            dynamic_default: &none,
-            static_broker: &file,
-        };
-        assert_eq!(
-            line(&describe_topic(&layers, &none, None), "retention.ms"),
-            "360000000 5:"
-        );
+        let layers = Layers { dynamic_broker: &none, dynamic_default: &none, static_broker: &file };
+        assert_eq!(line(&describe_topic(&layers, &none, None), "retention.ms"), "360000000 5:");
     }
 
     #[test]
@@ -352,20 +256,13 @@ mod tests {
         assert_eq!(entries.len(), broker_keys().count());
         assert_eq!(line(&entries, "broker.rack"), "null 5:");
         assert_eq!(line(&entries, "node.id"), "1 4: node.id=1(4)");
-        assert_eq!(
-            line(&entries, "broker.id"),
-            "1 4: broker.id=1(4) broker.id=-1(5)"
-        );
+        assert_eq!(line(&entries, "broker.id"), "1 4: broker.id=1(4) broker.id=-1(5)");
         assert_eq!(line(&entries, "log.retention.minutes"), "null 5:");
         assert_eq!(
             line(&entries, "log.retention.hours"),
             "100 4: log.retention.hours=100(4) log.retention.hours=168(5)"
         );
-        let read_only = |name: &str| {
-            entries
-                .iter()
-                .any(|entry| entry.name == name && entry.read_only)
-        };
+        let read_only = |name: &str| entries.iter().any(|entry| entry.name == name && entry.read_only);
         assert!(read_only("log.retention.hours") && !read_only("log.retention.ms"));
     }
 
@@ -374,47 +271,23 @@ mod tests {
         let world = World::new();
         let entries = describe_cluster_default(&world.cluster, None);
         assert_eq!(entries.len(), world.cluster.len());
-        assert_eq!(
-            line(&entries, "log.retention.ms"),
-            "1000 3: log.retention.ms=1000(3)"
-        );
-        assert_eq!(
-            describe_cluster_default(&world.cluster, Some(&["node.id".to_owned()])),
-            []
-        );
+        assert_eq!(line(&entries, "log.retention.ms"), "1000 3: log.retention.ms=1000(3)");
+        assert_eq!(describe_cluster_default(&world.cluster, Some(&["node.id".to_owned()])), []);
     }
 
     #[test]
     fn a_filter_keeps_what_it_names_once_and_an_empty_one_keeps_all() {
         let world = World::new();
-        let named = [
-            "retention.ms".to_owned(),
-            "nonsense".to_owned(),
-            "retention.ms".to_owned(),
-        ];
+        let named = ["retention.ms".to_owned(), "nonsense".to_owned(), "retention.ms".to_owned()];
         let entries = describe_topic(&world.layers(), &Overrides::new(), Some(&named));
-        assert_eq!(
-            entries.iter().map(|entry| entry.name).collect::<Vec<_>>(),
-            ["retention.ms"]
-        );
-        assert_eq!(
-            describe_topic(&world.layers(), &Overrides::new(), Some(&[])).len(),
-            TOPIC_KEYS.len()
-        );
+        assert_eq!(entries.iter().map(|entry| entry.name).collect::<Vec<_>>(), ["retention.ms"]);
+        assert_eq!(describe_topic(&world.layers(), &Overrides::new(), Some(&[])).len(), TOPIC_KEYS.len());
     }
 
     #[test]
     fn the_documentation_says_what_has_no_effect_and_why() {
         let world = World::new();
-        let entries = describe_topic(
-            &world.layers(),
-            &Overrides::new(),
-            Some(&["preallocate".to_owned()]),
-        );
-        assert!(
-            entries[0]
-                .documentation
-                .contains("Kept without effect: Bateau lets the file system")
-        );
+        let entries = describe_topic(&world.layers(), &Overrides::new(), Some(&["preallocate".to_owned()]));
+        assert!(entries[0].documentation.contains("Kept without effect: Bateau lets the file system"));
     }
 }

@@ -15,18 +15,10 @@ pub enum KeyError {
     NotSupported { key: String },
     /// `expected` says what the value should have been.
     #[error("Invalid value {value} for configuration {key}: {expected}")]
-    InvalidValue {
-        key: String,
-        value: String,
-        expected: String,
-    },
+    InvalidValue { key: String, value: String, expected: String },
     /// Kafka would take the value; Bateau cannot do what it asks.
     #[error("Invalid value {value} for configuration {key}: {reason}")]
-    Refused {
-        key: String,
-        value: String,
-        reason: &'static str,
-    },
+    Refused { key: String, value: String, reason: &'static str },
     #[error("Configuration '{key}' values must not be empty")]
     EmptyElement { key: String },
     #[error("Null value not supported for : {key}")]

@@ -90,16 +90,9 @@ pub(super) const LIST: Shape = Shape::of(ConfigType::List);
 
 /// What topics and brokers share.
 pub(super) const CLEANUP_POLICY: Shape = LIST.accepting(Accepts::AnyOf(&["compact", "delete"]));
-pub(super) const COMPRESSION_TYPE: Shape = STRING.accepting(Accepts::OneOf(&[
-    "uncompressed",
-    "zstd",
-    "lz4",
-    "snappy",
-    "gzip",
-    "producer",
-]));
-pub(super) const TIMESTAMP_TYPE: Shape =
-    STRING.accepting(Accepts::OneOf(&["CreateTime", "LogAppendTime"]));
+pub(super) const COMPRESSION_TYPE: Shape =
+    STRING.accepting(Accepts::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]));
+pub(super) const TIMESTAMP_TYPE: Shape = STRING.accepting(Accepts::OneOf(&["CreateTime", "LogAppendTime"]));
 pub(super) const GZIP_LEVEL: Shape = INT.accepting(Accepts::GzipLevel);
 pub(super) const LZ4_LEVEL: Shape = INT.accepting(Accepts::Between(1, 17));
 pub(super) const ZSTD_LEVEL: Shape = INT.accepting(Accepts::Between(-131_072, 22));
@@ -107,12 +100,10 @@ pub(super) const ZSTD_LEVEL: Shape = INT.accepting(Accepts::Between(-131_072, 22
 pub(super) const SEGMENT_BYTES: Shape = INT.at_least(1 << 20);
 
 /// Reasons for [`Treatment::KeptWithoutEffect`] that a topic key and its broker key share.
-pub(super) const UNTIL_COMPACTION: &str =
-    "Bateau does not compact yet, a compacted topic keeps every record";
+pub(super) const UNTIL_COMPACTION: &str = "Bateau does not compact yet, a compacted topic keeps every record";
 pub(super) const NO_TIERS: &str = "Bateau has no tiered storage, every segment is local";
 pub(super) const UNLINKED_AT_ONCE: &str = "Bateau unlinks a segment when its last reader is gone";
-pub(super) const OWN_INDEX_INTERVAL: &str =
-    "Bateau chooses the distance between index entries itself";
+pub(super) const OWN_INDEX_INTERVAL: &str = "Bateau chooses the distance between index entries itself";
 pub(super) const GROWS: &str = "Bateau lets the file system allocate as the segment grows";
 
 /// `Long.MAX_VALUE`, which Kafka uses for "never".
@@ -120,10 +111,7 @@ pub(super) const FOREVER: &str = "9223372036854775807";
 
 impl Shape {
     const fn of(config_type: ConfigType) -> Self {
-        Self {
-            config_type,
-            accepts: Accepts::Any,
-        }
+        Self { config_type, accepts: Accepts::Any }
     }
 
     pub(super) const fn accepting(self, accepts: Accepts) -> Self {
@@ -139,14 +127,10 @@ impl Shape {
     pub fn canonical(&self, key: &str, value: &str) -> Result<String, KeyError> {
         let text = value.trim();
         self.parse(key, text).map_err(|problem| match problem {
-            Problem::EmptyElement => KeyError::EmptyElement {
-                key: key.to_owned(),
-            },
-            Problem::Expected(expected) => KeyError::InvalidValue {
-                key: key.to_owned(),
-                value: value.to_owned(),
-                expected,
-            },
+            Problem::EmptyElement => KeyError::EmptyElement { key: key.to_owned() },
+            Problem::Expected(expected) => {
+                KeyError::InvalidValue { key: key.to_owned(), value: value.to_owned(), expected }
+            }
         })
     }
 
@@ -163,10 +147,7 @@ impl Shape {
     }
 
     fn integer(&self, text: &str, least: i64, most: i64) -> Result<String, Problem> {
-        let number = text
-            .parse::<i64>()
-            .ok()
-            .filter(|number| (least..=most).contains(number));
+        let number = text.parse::<i64>().ok().filter(|number| (least..=most).contains(number));
         let number = number.ok_or_else(|| self.not_a_number())?;
         if let Accepts::AtLeast(least) | Accepts::Between(least, _) = self.accepts
             && number < least
@@ -188,11 +169,8 @@ impl Shape {
     }
 
     fn double(&self, text: &str) -> Result<String, Problem> {
-        let number = text
-            .parse::<f64>()
-            .ok()
-            .filter(|number| !number.is_nan())
-            .ok_or_else(|| self.not_a_number())?;
+        let number =
+            text.parse::<f64>().ok().filter(|number| !number.is_nan()).ok_or_else(|| self.not_a_number())?;
         if self.accepts == Accepts::Ratio && number < 0.0 {
             return Err(expected("Value must be at least 0"));
         }
@@ -218,9 +196,7 @@ impl Shape {
             return Err(Problem::EmptyElement);
         }
         if let Accepts::AnyOf(allowed) | Accepts::AllOf(allowed) = self.accepts {
-            elements
-                .iter()
-                .try_for_each(|element| one_of(allowed, element))?;
+            elements.iter().try_for_each(|element| one_of(allowed, element))?;
             elements = unique(elements);
         }
         if let Accepts::AllOf(all) = self.accepts
@@ -257,25 +233,16 @@ fn expected(what: impl Into<String>) -> Problem {
 
 /// The elements of a list; the empty text is the empty list.
 pub(super) fn elements(text: &str) -> Vec<&str> {
-    if text.trim().is_empty() {
-        Vec::new()
-    } else {
-        text.split(',').map(str::trim).collect()
-    }
+    if text.trim().is_empty() { Vec::new() } else { text.split(',').map(str::trim).collect() }
 }
 
 /// `host:count` elements as pairs; the last of two for one host counts. A host may hold colons (IPv6).
 pub(super) fn counts_per_host(text: &str) -> Result<Vec<(&str, u32)>, String> {
     let mut counts = Vec::new();
     for element in elements(text) {
-        let pair = element
-            .rsplit_once(':')
-            .filter(|(host, _)| !host.is_empty());
+        let pair = element.rsplit_once(':').filter(|(host, _)| !host.is_empty());
         let (host, count) = pair.ok_or_else(|| format!("'{element}' is not host:count"))?;
-        let count = count
-            .trim()
-            .parse()
-            .map_err(|_| format!("'{count}' is not a number of connections"))?;
+        let count = count.trim().parse().map_err(|_| format!("'{count}' is not a number of connections"))?;
         counts.push((host.trim(), count));
     }
     Ok(counts)
@@ -293,10 +260,7 @@ fn one_of(allowed: &[&str], text: &str) -> Result<(), Problem> {
     if allowed.contains(&text) {
         return Ok(());
     }
-    Err(expected(format!(
-        "String must be one of: {}",
-        allowed.join(", ")
-    )))
+    Err(expected(format!("String must be one of: {}", allowed.join(", "))))
 }
 
 fn unique(elements: Vec<&str>) -> Vec<&str> {
@@ -311,11 +275,8 @@ fn unique(elements: Vec<&str>) -> Vec<&str> {
 
 fn throttled_replicas(elements: &[&str]) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let replica = |element: &&str| {
-        element
-            .split_once(':')
-            .is_some_and(|(left, right)| digits(left) && digits(right))
-    };
+    let replica =
+        |element: &&str| element.split_once(':').is_some_and(|(left, right)| digits(left) && digits(right));
     elements == ["*"] || elements.iter().all(replica)
 }
 
@@ -360,10 +321,7 @@ mod tests {
             bad(LONG, "9223372036854775808"),
             "Invalid value 9223372036854775808 for configuration k: Not a number of type LONG"
         );
-        assert_eq!(
-            bad(LONG, ""),
-            "Invalid value  for configuration k: Not a number of type LONG"
-        );
+        assert_eq!(bad(LONG, ""), "Invalid value  for configuration k: Not a number of type LONG");
     }
 
     #[test]
@@ -378,10 +336,7 @@ mod tests {
             bad(ZSTD_LEVEL, "23"),
             "Invalid value 23 for configuration k: Value must be no more than 22"
         );
-        assert_eq!(
-            bad(LZ4_LEVEL, "0"),
-            "Invalid value 0 for configuration k: Value must be at least 1"
-        );
+        assert_eq!(bad(LZ4_LEVEL, "0"), "Invalid value 0 for configuration k: Value must be at least 1");
     }
 
     #[test]
@@ -389,9 +344,7 @@ mod tests {
         assert_eq!(good(GZIP_LEVEL, "-1"), "-1");
         assert_eq!(good(GZIP_LEVEL, "9"), "9");
         for level in ["0", "10", "-2"] {
-            assert!(
-                bad(GZIP_LEVEL, level).ends_with("Value must be between 1 and 9 or equal to -1")
-            );
+            assert!(bad(GZIP_LEVEL, level).ends_with("Value must be between 1 and 9 or equal to -1"));
         }
     }
 
@@ -416,10 +369,7 @@ mod tests {
         assert_eq!(good(RATIO, "1e-1"), "0.1");
         assert_eq!(good(RATIO, "1"), "1.0");
         assert_eq!(good(RATIO, "0.00001"), "1.0E-5");
-        assert_eq!(
-            bad(RATIO, "1.1"),
-            "Invalid value 1.1 for configuration k: Value must be no more than 1"
-        );
+        assert_eq!(bad(RATIO, "1.1"), "Invalid value 1.1 for configuration k: Value must be no more than 1");
         assert!(bad(RATIO, "-0.1").ends_with("Value must be at least 0"));
         assert!(bad(RATIO, "NaN").ends_with("Not a number of type DOUBLE"));
     }
@@ -435,16 +385,10 @@ mod tests {
 
     #[test]
     fn a_set_keeps_the_order_given_without_duplicates_and_may_be_empty() {
-        assert_eq!(
-            good(CLEANUP_POLICY, " compact , delete,compact"),
-            "compact,delete"
-        );
+        assert_eq!(good(CLEANUP_POLICY, " compact , delete,compact"), "compact,delete");
         assert_eq!(good(CLEANUP_POLICY, ""), "");
         assert!(bad(CLEANUP_POLICY, "Delete").ends_with("String must be one of: compact, delete"));
-        assert_eq!(
-            bad(CLEANUP_POLICY, "delete,"),
-            "Configuration 'k' values must not be empty"
-        );
+        assert_eq!(bad(CLEANUP_POLICY, "delete,"), "Configuration 'k' values must not be empty");
     }
 
     #[test]
@@ -454,10 +398,7 @@ mod tests {
             assert_eq!(good(throttled, value), value);
         }
         for value in ["0:1,*", "x", "0:1:2", "0:", "+1:2"] {
-            assert!(
-                bad(throttled, value).contains("must be the literal '*'"),
-                "{value}"
-            );
+            assert!(bad(throttled, value).contains("must be the literal '*'"), "{value}");
         }
     }
 

@@ -55,64 +55,23 @@ const HOUR: i64 = 60 * MINUTE;
 /// Keys that say the same in different units: the first that is set counts.
 static CHAINS: [&[Link]; 4] = [
     &[
-        Link {
-            key: "log.retention.ms",
-            ms: MS,
-        },
-        Link {
-            key: "log.retention.minutes",
-            ms: MINUTE,
-        },
-        Link {
-            key: "log.retention.hours",
-            ms: HOUR,
-        },
+        Link { key: "log.retention.ms", ms: MS },
+        Link { key: "log.retention.minutes", ms: MINUTE },
+        Link { key: "log.retention.hours", ms: HOUR },
     ],
-    &[
-        Link {
-            key: "log.roll.ms",
-            ms: MS,
-        },
-        Link {
-            key: "log.roll.hours",
-            ms: HOUR,
-        },
-    ],
-    &[
-        Link {
-            key: "log.roll.jitter.ms",
-            ms: MS,
-        },
-        Link {
-            key: "log.roll.jitter.hours",
-            ms: HOUR,
-        },
-    ],
-    &[
-        Link {
-            key: "log.flush.interval.ms",
-            ms: MS,
-        },
-        Link {
-            key: "log.flush.scheduler.interval.ms",
-            ms: MS,
-        },
-    ],
+    &[Link { key: "log.roll.ms", ms: MS }, Link { key: "log.roll.hours", ms: HOUR }],
+    &[Link { key: "log.roll.jitter.ms", ms: MS }, Link { key: "log.roll.jitter.hours", ms: HOUR }],
+    &[Link { key: "log.flush.interval.ms", ms: MS }, Link { key: "log.flush.scheduler.interval.ms", ms: MS }],
 ];
 
 fn chain_of(key: &str) -> Option<&'static [Link]> {
-    CHAINS
-        .into_iter()
-        .find(|chain| chain.iter().any(|link| link.key == key))
+    CHAINS.into_iter().find(|chain| chain.iter().any(|link| link.key == key))
 }
 
 impl<'a> Layers<'a> {
     /// The text in force for a broker key on its own, chains aside; `None` when it is null.
     pub fn broker_value(&self, key: &str) -> Option<&'a str> {
-        let set = self
-            .set_layers()
-            .into_iter()
-            .find_map(|(_, layer)| layer.get(key));
+        let set = self.set_layers().into_iter().find_map(|(_, layer)| layer.get(key));
         set.map(String::as_str).or_else(|| broker_key(key)?.default)
     }
 
@@ -123,9 +82,7 @@ impl<'a> Layers<'a> {
         }
         match key.broker_key {
             Some(broker_key) => match chain_of(broker_key) {
-                Some(chain) => self
-                    .chain_value(chain)
-                    .map_or(Cow::Borrowed(key.default), Cow::Owned),
+                Some(chain) => self.chain_value(chain).map_or(Cow::Borrowed(key.default), Cow::Owned),
                 None => self
                     .broker_value(broker_key)
                     .map_or(Cow::Borrowed(key.default), |text| canonical(key, text)),
@@ -155,19 +112,14 @@ impl<'a> Layers<'a> {
         };
         let mut synonyms = Vec::new();
         for (source, layer) in self.set_layers() {
-            synonyms.extend(
-                names
-                    .iter()
-                    .filter_map(|name| Synonym::of(name, layer.get(*name)?, source)),
-            );
+            synonyms.extend(names.iter().filter_map(|name| Synonym::of(name, layer.get(*name)?, source)));
         }
-        synonyms.extend(names.iter().filter_map(|name| {
-            Synonym::of(name, broker_key(name)?.default?, ConfigSource::Default)
-        }));
-        let first = synonyms
-            .iter()
-            .position(|synonym| synonym.name == key)
-            .unwrap_or(synonyms.len());
+        synonyms.extend(
+            names
+                .iter()
+                .filter_map(|name| Synonym::of(name, broker_key(name)?.default?, ConfigSource::Default)),
+        );
+        let first = synonyms.iter().position(|synonym| synonym.name == key).unwrap_or(synonyms.len());
         synonyms.split_off(first)
     }
 
@@ -182,9 +134,7 @@ impl<'a> Layers<'a> {
 
 /// A stored text that is no longer good (another version wrote it) is shown as it stands.
 fn canonical<'a>(key: &TopicKey, text: &'a str) -> Cow<'a, str> {
-    key.shape
-        .canonical(key.name, text)
-        .map_or(Cow::Borrowed(text), Cow::Owned)
+    key.shape.canonical(key.name, text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]
@@ -193,92 +143,53 @@ mod tests {
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> Overrides {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     /// The value of a topic key with nothing set but static settings.
     fn value(key: &str, settings: &[(&str, &str)]) -> String {
         let (none, settings) = (Overrides::new(), map(settings));
-        let layers = Layers {
-            dynamic_broker: &none,
-            dynamic_default: &none,
-            static_broker: &settings,
-        };
-        layers
-            .topic_value(topic_key(key).unwrap(), &none)
-            .into_owned()
+        let layers = Layers { dynamic_broker: &none, dynamic_default: &none, static_broker: &settings };
+        layers.topic_value(topic_key(key).unwrap(), &none).into_owned()
     }
 
     #[test]
     fn retention_is_taken_from_the_finest_unit_that_is_set() {
         assert_eq!(value("retention.ms", &[]), "604800000");
+        assert_eq!(value("retention.ms", &[("log.retention.hours", "100")]), "360000000");
         assert_eq!(
-            value("retention.ms", &[("log.retention.hours", "100")]),
-            "360000000"
-        );
-        assert_eq!(
-            value(
-                "retention.ms",
-                &[
-                    ("log.retention.hours", "100"),
-                    ("log.retention.minutes", "100")
-                ]
-            ),
+            value("retention.ms", &[("log.retention.hours", "100"), ("log.retention.minutes", "100")]),
             "6000000"
         );
         assert_eq!(
-            value(
-                "retention.ms",
-                &[("log.retention.minutes", "100"), ("log.retention.ms", "7")]
-            ),
+            value("retention.ms", &[("log.retention.minutes", "100"), ("log.retention.ms", "7")]),
             "7"
         );
     }
 
     #[test]
     fn any_negative_retention_is_forever() {
-        assert_eq!(
-            value("retention.ms", &[("log.retention.hours", "-1")]),
-            "-1"
-        );
+        assert_eq!(value("retention.ms", &[("log.retention.hours", "-1")]), "-1");
         assert_eq!(value("retention.ms", &[("log.retention.ms", "-2")]), "-1");
     }
 
     #[test]
     fn rolling_jitter_and_flushing_have_chains_too() {
-        assert_eq!(
-            value("segment.ms", &[("log.roll.hours", "50")]),
-            "180000000"
-        );
-        assert_eq!(
-            value("segment.jitter.ms", &[("log.roll.jitter.hours", "1")]),
-            "3600000"
-        );
-        assert_eq!(
-            value("flush.ms", &[("log.flush.scheduler.interval.ms", "9")]),
-            "9"
-        );
+        assert_eq!(value("segment.ms", &[("log.roll.hours", "50")]), "180000000");
+        assert_eq!(value("segment.jitter.ms", &[("log.roll.jitter.hours", "1")]), "3600000");
+        assert_eq!(value("flush.ms", &[("log.flush.scheduler.interval.ms", "9")]), "9");
         assert_eq!(value("flush.ms", &[]), "9223372036854775807");
     }
 
     #[test]
     fn the_nearest_layer_counts() {
         let topic = map(&[("segment.bytes", "0002097152")]);
-        let (node, cluster) = (
-            map(&[("log.segment.bytes", "3000000")]),
-            map(&[("log.segment.bytes", "2000000")]),
-        );
+        let (node, cluster) =
+            (map(&[("log.segment.bytes", "3000000")]), map(&[("log.segment.bytes", "2000000")]));
         let file = map(&[("log.segment.bytes", "4000000")]);
         let none = Overrides::new();
         let key = topic_key("segment.bytes").unwrap();
-        let mut layers = Layers {
-            dynamic_broker: &node,
-            dynamic_default: &cluster,
-            static_broker: &file,
-        };
+        let mut layers = Layers { dynamic_broker: &node, dynamic_default: &cluster, static_broker: &file };
         assert_eq!(layers.topic_value(key, &topic), "2097152");
         assert_eq!(layers.topic_value(key, &none), "3000000");
         layers.dynamic_broker = &none;

@@ -17,9 +17,7 @@ mod unsupported;
 
 pub use alter::{Alteration, Op, Scope, apply_incremental, static_layer, validate_topic};
 pub use broker::{BrokerKey, broker_key, broker_keys};
-pub use describe::{
-    ConfigEntry, Synonym, describe_broker, describe_cluster_default, describe_topic,
-};
+pub use describe::{ConfigEntry, Synonym, describe_broker, describe_cluster_default, describe_topic};
 pub use error::KeyError;
 pub use kind::{Accepts, ConfigType, Shape, Treatment};
 pub use layers::{ConfigSource, Layers, Overrides};

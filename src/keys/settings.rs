@@ -115,8 +115,7 @@ impl TopicValues<'_> {
     fn text(&self, name: &'static str) -> String {
         let key = topic_key(name).expect("settings name keys of the table");
         let value = self.layers.topic_value(key, self.topic);
-        key.canonical(&value)
-            .unwrap_or_else(|_| key.default.to_owned())
+        key.canonical(&value).unwrap_or_else(|_| key.default.to_owned())
     }
 
     fn number<N: FromStr>(&self, name: &'static str) -> N {
@@ -126,25 +125,16 @@ impl TopicValues<'_> {
     fn cleanup(&self) -> CleanupPolicy {
         let text = self.text("cleanup.policy");
         let policies = elements(&text);
-        CleanupPolicy {
-            delete: policies.contains(&"delete"),
-            compact: policies.contains(&"compact"),
-        }
+        CleanupPolicy { delete: policies.contains(&"delete"), compact: policies.contains(&"compact") }
     }
 
     fn compression(&self) -> CompressionType {
         match self.text("compression.type").as_str() {
             "uncompressed" => CompressionType::Uncompressed,
-            "gzip" => CompressionType::Gzip {
-                level: self.number("compression.gzip.level"),
-            },
+            "gzip" => CompressionType::Gzip { level: self.number("compression.gzip.level") },
             "snappy" => CompressionType::Snappy,
-            "lz4" => CompressionType::Lz4 {
-                level: self.number("compression.lz4.level"),
-            },
-            "zstd" => CompressionType::Zstd {
-                level: self.number("compression.zstd.level"),
-            },
+            "lz4" => CompressionType::Lz4 { level: self.number("compression.lz4.level") },
+            "zstd" => CompressionType::Zstd { level: self.number("compression.zstd.level") },
             _ => CompressionType::Producer,
         }
     }
@@ -192,11 +182,7 @@ impl BrokerSettings {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<KeyError>> {
         let (file, none) = (static_layer(pairs)?, Overrides::new());
-        let layers = Layers {
-            dynamic_broker: &none,
-            dynamic_default: &none,
-            static_broker: &file,
-        };
+        let layers = Layers { dynamic_broker: &none, dynamic_default: &none, static_broker: &file };
         Self::check(&layers)
     }
 
@@ -207,11 +193,7 @@ impl BrokerSettings {
     pub fn check(layers: &Layers) -> Result<Self, Vec<KeyError>> {
         let settings = Self::resolve(layers);
         let conflicts = settings.conflicts(layers);
-        if conflicts.is_empty() {
-            Ok(settings)
-        } else {
-            Err(conflicts)
-        }
+        if conflicts.is_empty() { Ok(settings) } else { Err(conflicts) }
     }
 
     /// The settings in force on a node with these layers.
@@ -219,9 +201,7 @@ impl BrokerSettings {
         let values = BrokerValues { layers };
         let (node, old_node) = (values.optional("node.id"), values.optional("broker.id"));
         let (dirs, dir) = (values.list("log.dirs"), values.list("log.dir"));
-        let per_ip = values
-            .text("max.connections.per.ip.overrides")
-            .unwrap_or_default();
+        let per_ip = values.text("max.connections.per.ip.overrides").unwrap_or_default();
         Self {
             node_id: node.or(old_node.filter(|id| *id >= 0)),
             rack: values.text("broker.rack"),
@@ -232,8 +212,7 @@ impl BrokerSettings {
             delete_topics: values.flag("delete.topic.enable"),
             num_partitions: values.number("num.partitions"),
             default_replication_factor: values.number("default.replication.factor"),
-            connections_max_idle_ms: u64::try_from(values.number::<i64>("connections.max.idle.ms"))
-                .ok(),
+            connections_max_idle_ms: u64::try_from(values.number::<i64>("connections.max.idle.ms")).ok(),
             max_connections: values.number("max.connections"),
             max_connections_per_ip: values.number("max.connections.per.ip"),
             max_connections_per_ip_overrides: per_host(&per_ip),
@@ -241,11 +220,9 @@ impl BrokerSettings {
             fetch_session_slots: values.number("max.incremental.fetch.session.cache.slots"),
             socket_request_max_bytes: values.number("socket.request.max.bytes"),
             queued_max_requests: values.number("queued.max.requests"),
-            queued_max_request_bytes: u64::try_from(
-                values.number::<i64>("queued.max.request.bytes"),
-            )
-            .ok()
-            .filter(|bytes| *bytes > 0),
+            queued_max_request_bytes: u64::try_from(values.number::<i64>("queued.max.request.bytes"))
+                .ok()
+                .filter(|bytes| *bytes > 0),
             producer_id_expiration_ms: values.number("producer.id.expiration.ms"),
             retention_check_interval_ms: values.number("log.retention.check.interval.ms"),
         }
@@ -264,36 +241,19 @@ impl BrokerSettings {
                 other_value: text(other),
             });
         };
-        let old_node = layers
-            .static_broker
-            .get("broker.id")
-            .and_then(|id| id.parse().ok())
-            .filter(|id| *id >= 0);
+        let old_node =
+            layers.static_broker.get("broker.id").and_then(|id| id.parse().ok()).filter(|id| *id >= 0);
         if old_node.is_some() && old_node != self.node_id {
             add("node.id", "differs from", "broker.id");
         }
-        if self
-            .queued_max_request_bytes
-            .is_some_and(|bytes| bytes < self.socket_request_max_bytes.into())
-        {
+        if self.queued_max_request_bytes.is_some_and(|bytes| bytes < self.socket_request_max_bytes.into()) {
             add("queued.max.request.bytes", "<", "socket.request.max.bytes");
         }
         if self.max_connections_per_ip == 0 && self.max_connections_per_ip_overrides.is_empty() {
-            add(
-                "max.connections.per.ip",
-                "lets nobody in without",
-                "max.connections.per.ip.overrides",
-            );
+            add("max.connections.per.ip", "lets nobody in without", "max.connections.per.ip.overrides");
         }
-        let lag = |key| {
-            layers
-                .broker_value(key)
-                .and_then(|text| text.parse::<i64>().ok())
-        };
-        let (least, most) = (
-            "log.cleaner.min.compaction.lag.ms",
-            "log.cleaner.max.compaction.lag.ms",
-        );
+        let lag = |key| layers.broker_value(key).and_then(|text| text.parse::<i64>().ok());
+        let (least, most) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
         if lag(least) > lag(most) {
             add(least, ">", most);
         }
@@ -310,10 +270,7 @@ impl BrokerValues<'_> {
     fn text(&self, name: &'static str) -> Option<String> {
         let key = broker_key(name).expect("settings name keys of the table");
         let value = self.layers.broker_value(name)?;
-        key.shape
-            .canonical(name, value)
-            .ok()
-            .or_else(|| key.default.map(str::to_owned))
+        key.shape.canonical(name, value).ok().or_else(|| key.default.map(str::to_owned))
     }
 
     fn optional<N: FromStr>(&self, name: &'static str) -> Option<N> {
@@ -321,8 +278,7 @@ impl BrokerValues<'_> {
     }
 
     fn number<N: FromStr>(&self, name: &'static str) -> N {
-        self.optional(name)
-            .expect("a setting that is a number has a default")
+        self.optional(name).expect("a setting that is a number has a default")
     }
 
     fn flag(&self, name: &'static str) -> bool {
@@ -330,26 +286,19 @@ impl BrokerValues<'_> {
     }
 
     fn list(&self, name: &'static str) -> Vec<String> {
-        elements(&self.text(name).unwrap_or_default())
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
+        elements(&self.text(name).unwrap_or_default()).into_iter().map(str::to_owned).collect()
     }
 }
 
 fn per_host(text: &str) -> BTreeMap<String, u32> {
     let counts = counts_per_host(text).unwrap_or_default();
-    counts
-        .into_iter()
-        .map(|(host, count)| (host.to_owned(), count))
-        .collect()
+    counts.into_iter().map(|(host, count)| (host.to_owned(), count)).collect()
 }
 
 /// A number that the table has already accepted. If it does not fit, the type here is narrower than the table's bounds.
 fn parsed<N: FromStr>(name: &str, text: &str) -> N {
-    text.parse().unwrap_or_else(|_| {
-        panic!("{name} is {text}, which the table accepts and the setting does not hold")
-    })
+    text.parse()
+        .unwrap_or_else(|_| panic!("{name} is {text}, which the table accepts and the setting does not hold"))
 }
 
 #[cfg(test)]
@@ -357,17 +306,10 @@ mod tests {
     use super::*;
 
     fn topic(overrides: &[(&str, &str)]) -> TopicSettings {
-        let topic = overrides
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
+        let topic = overrides.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let none = Overrides::new();
         TopicSettings::resolve(
-            &Layers {
-                dynamic_broker: &none,
-                dynamic_default: &none,
-                static_broker: &none,
-            },
+            &Layers { dynamic_broker: &none, dynamic_default: &none, static_broker: &none },
             &topic,
         )
     }
@@ -380,10 +322,7 @@ mod tests {
     #[test]
     fn a_topic_without_overrides_has_kafkas_defaults_but_syncs_every_record() {
         let settings = TopicSettings {
-            cleanup: CleanupPolicy {
-                delete: true,
-                compact: false,
-            },
+            cleanup: CleanupPolicy { delete: true, compact: false },
             compression: CompressionType::Producer,
             flush_messages: 1,
             flush_ms: None,
@@ -415,43 +354,24 @@ mod tests {
             ("retention.ms", "-1"),
             ("retention.bytes", "0"),
         ]);
-        assert_eq!(
-            settings.cleanup,
-            CleanupPolicy {
-                delete: false,
-                compact: true
-            }
-        );
+        assert_eq!(settings.cleanup, CleanupPolicy { delete: false, compact: true });
         assert_eq!(settings.compression, CompressionType::Zstd { level: -5 });
         assert_eq!(settings.flush_ms, Some(0));
         assert_eq!(settings.timestamp_type, TimestampType::LogAppendTime);
         assert_eq!(settings.min_insync_replicas, u16::MAX);
-        assert_eq!(
-            (settings.retention_ms, settings.retention_bytes),
-            (None, Some(0))
-        );
+        assert_eq!((settings.retention_ms, settings.retention_bytes), (None, Some(0)));
     }
 
     #[test]
     fn a_stored_value_that_is_no_longer_good_gives_way_to_the_default() {
-        assert_eq!(
-            topic(&[("segment.bytes", "5"), ("cleanup.policy", "burn")]),
-            topic(&[])
-        );
+        assert_eq!(topic(&[("segment.bytes", "5"), ("cleanup.policy", "burn")]), topic(&[]));
     }
 
     #[test]
     fn every_bound_of_the_table_fits_its_setting() {
-        for value in [
-            "0",
-            "1",
-            "4",
-            "2147483647",
-            "1048576",
-            "9223372036854775807",
-            "-1",
-            "-9223372036854775808",
-        ] {
+        for value in
+            ["0", "1", "4", "2147483647", "1048576", "9223372036854775807", "-1", "-9223372036854775808"]
+        {
             for key in super::super::TOPIC_KEYS {
                 topic(&[(key.name, value)]);
             }
@@ -473,23 +393,14 @@ mod tests {
                 && settings.rack.is_none()
         );
         assert!(settings.auto_create_topics && settings.delete_topics);
-        assert_eq!(
-            (settings.num_partitions, settings.default_replication_factor),
-            (1, 1)
-        );
+        assert_eq!((settings.num_partitions, settings.default_replication_factor), (1, 1));
         assert_eq!(settings.connections_max_idle_ms, Some(600_000));
         assert_eq!(
             (settings.max_connections, settings.max_connections_per_ip),
             (i32::MAX as u32, i32::MAX as u32)
         );
         assert_eq!(settings.socket_request_max_bytes, 100 << 20);
-        assert_eq!(
-            (
-                settings.queued_max_requests,
-                settings.queued_max_request_bytes
-            ),
-            (500, None)
-        );
+        assert_eq!((settings.queued_max_requests, settings.queued_max_request_bytes), (500, None));
         assert_eq!(settings.retention_check_interval_ms, 300_000);
     }
 
@@ -545,10 +456,7 @@ mod tests {
         ]);
         let errors = errors.unwrap_err();
         assert_eq!(errors.len(), 4, "{errors:?}");
-        assert_eq!(
-            errors[0],
-            "conflict config setting node.id (1) differs from broker.id (2)"
-        );
+        assert_eq!(errors[0], "conflict config setting node.id (1) differs from broker.id (2)");
         assert_eq!(
             errors[1],
             "conflict config setting queued.max.request.bytes (5) < socket.request.max.bytes (104857600)"

@@ -2,9 +2,9 @@
 
 use super::error::KeyError;
 use super::kind::{
-    Accepts, BOOLEAN, CLEANUP_POLICY, COMPRESSION_TYPE, FOREVER, GROWS, GZIP_LEVEL, INT, LIST,
-    LONG, LZ4_LEVEL, NO_TIERS, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape, TIMESTAMP_TYPE,
-    Treatment, UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
+    Accepts, BOOLEAN, CLEANUP_POLICY, COMPRESSION_TYPE, FOREVER, GROWS, GZIP_LEVEL, INT, LIST, LONG,
+    LZ4_LEVEL, NO_TIERS, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape, TIMESTAMP_TYPE, Treatment,
+    UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
 };
 
 /// One topic key.
@@ -145,42 +145,23 @@ pub fn topic_key(name: &str) -> Option<&'static TopicKey> {
 
 impl TopicKey {
     const fn of(name: &'static str, shape: Shape, default: &'static str) -> Self {
-        Self {
-            name,
-            shape,
-            default,
-            broker_key: None,
-            treatment: Treatment::Honoured,
-            documentation: "",
-        }
+        Self { name, shape, default, broker_key: None, treatment: Treatment::Honoured, documentation: "" }
     }
 
     const fn below(self, broker_key: &'static str) -> Self {
-        Self {
-            broker_key: Some(broker_key),
-            ..self
-        }
+        Self { broker_key: Some(broker_key), ..self }
     }
 
     const fn without_effect(self, reason: &'static str) -> Self {
-        Self {
-            treatment: Treatment::KeptWithoutEffect(reason),
-            ..self
-        }
+        Self { treatment: Treatment::KeptWithoutEffect(reason), ..self }
     }
 
     const fn refused(self, reason: &'static str) -> Self {
-        Self {
-            treatment: Treatment::Refused(reason),
-            ..self
-        }
+        Self { treatment: Treatment::Refused(reason), ..self }
     }
 
     const fn says(self, documentation: &'static str) -> Self {
-        Self {
-            documentation,
-            ..self
-        }
+        Self { documentation, ..self }
     }
 
     /// The canonical text of `value`.
@@ -190,14 +171,10 @@ impl TopicKey {
     pub fn canonical(&self, value: &str) -> Result<String, KeyError> {
         let canonical = self.shape.canonical(self.name, value)?;
         match self.treatment {
-            Treatment::Refused(reason) if canonical != self.default => Err(KeyError::Refused {
-                key: self.name.to_owned(),
-                value: canonical,
-                reason,
-            }),
-            Treatment::Refused(_) | Treatment::Honoured | Treatment::KeptWithoutEffect(_) => {
-                Ok(canonical)
+            Treatment::Refused(reason) if canonical != self.default => {
+                Err(KeyError::Refused { key: self.name.to_owned(), value: canonical, reason })
             }
+            Treatment::Refused(_) | Treatment::Honoured | Treatment::KeptWithoutEffect(_) => Ok(canonical),
         }
     }
 }
@@ -219,32 +196,23 @@ mod tests {
     #[test]
     fn every_default_is_a_good_value_in_canonical_form_and_every_key_is_documented() {
         for key in TOPIC_KEYS {
-            assert_eq!(
-                key.canonical(key.default).unwrap(),
-                key.default,
-                "{}",
-                key.name
-            );
+            assert_eq!(key.canonical(key.default).unwrap(), key.default, "{}", key.name);
             assert!(key.documentation.ends_with('.'), "{}", key.name);
         }
     }
 
     #[test]
     fn tiered_storage_is_refused_unless_it_is_off() {
-        for name in [
-            "remote.storage.enable",
-            "remote.log.copy.disable",
-            "remote.log.delete.on.disable",
-        ] {
+        for name in ["remote.storage.enable", "remote.log.copy.disable", "remote.log.delete.on.disable"] {
             let key = topic_key(name).unwrap();
             assert_eq!(key.canonical("FALSE").unwrap(), "false");
             let error = key.canonical("true").unwrap_err();
+            assert!(matches!(&error, KeyError::Refused { key, value, .. } if key == name && value == "true"));
             assert!(
-                matches!(&error, KeyError::Refused { key, value, .. } if key == name && value == "true")
+                error
+                    .to_string()
+                    .starts_with(&format!("Invalid value true for configuration {name}: Bateau has no"))
             );
-            assert!(error.to_string().starts_with(&format!(
-                "Invalid value true for configuration {name}: Bateau has no"
-            )));
         }
     }
 
@@ -268,10 +236,7 @@ mod tests {
             ("leader.replication.throttled.replicas", "0:1,x"),
         ];
         for (name, value) in bad {
-            assert!(
-                topic_key(name).unwrap().canonical(value).is_err(),
-                "{name}={value}"
-            );
+            assert!(topic_key(name).unwrap().canonical(value).is_err(), "{name}={value}");
         }
     }
 

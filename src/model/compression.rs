@@ -44,12 +44,7 @@ pub enum CompressionError {
         source: io::Error,
     },
     #[error("{codec} level {level} is outside {min} to {max}")]
-    Level {
-        codec: &'static str,
-        level: i32,
-        min: i32,
-        max: i32,
-    },
+    Level { codec: &'static str, level: i32, min: i32, max: i32 },
     #[error("{codec} records can't be packed")]
     Pack {
         codec: &'static str,
@@ -110,11 +105,7 @@ impl Compression {
     /// anything that is not one whole stream of this codec.
     pub fn decompress(self, input: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, CompressionError> {
         if self == Self::None {
-            return if input.len() <= limit {
-                Ok(Cow::Borrowed(input))
-            } else {
-                Err(self.above(limit))
-            };
+            return if input.len() <= limit { Ok(Cow::Borrowed(input)) } else { Err(self.above(limit)) };
         }
         let mut reader = self.reader(input, limit)?;
         let mut output = Vec::new();
@@ -123,16 +114,12 @@ impl Compression {
             if filled == limit {
                 // One byte more tells a full stream from one that goes on; the reader refuses it.
                 let end = reader.read(&mut [0; 1]);
-                return end
-                    .map(|_| Cow::Owned(output))
-                    .map_err(|error| self.damaged(error));
+                return end.map(|_| Cow::Owned(output)).map_err(|error| self.damaged(error));
             }
             let room = filled.max(FIRST_OUTPUT).min(limit - filled);
             output.reserve_exact(room);
             output.resize(filled + room, 0);
-            let read = reader
-                .read(&mut output[filled..])
-                .map_err(|error| self.damaged(error))?;
+            let read = reader.read(&mut output[filled..]).map_err(|error| self.damaged(error))?;
             output.truncate(filled + read);
             if read == 0 {
                 return Ok(Cow::Owned(output));
@@ -166,12 +153,7 @@ impl Compression {
                 Inner::Zstd(open().map_err(|error| self.damaged(error))?)
             }
         };
-        Ok(Reader {
-            codec: self,
-            inner,
-            limit,
-            left: limit,
-        })
+        Ok(Reader { codec: self, inner, limit, left: limit })
     }
 
     /// Packs `input`. `level` is what `compression.gzip.level`, `.lz4.level` and `.zstd.level` hold; none means the
@@ -190,14 +172,9 @@ impl Compression {
             Self::Gzip => gzip(level, input),
             Self::Snappy => snappy::compress(input),
             Self::Lz4 => lz4::compress(input),
-            Self::Zstd => {
-                zstd::bulk::compress(input, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL))
-            }
+            Self::Zstd => zstd::bulk::compress(input, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL)),
         };
-        packed.map_err(|source| CompressionError::Pack {
-            codec: self.name(),
-            source,
-        })
+        packed.map_err(|source| CompressionError::Pack { codec: self.name(), source })
     }
 
     fn check_level(self, level: Option<i32>) -> Result<(), CompressionError> {
@@ -211,31 +188,22 @@ impl Compression {
         };
         match level {
             Some(GZIP_DEFAULT) if self == Self::Gzip => Ok(()),
-            Some(level) if level < min || level > max => Err(CompressionError::Level {
-                codec: self.name(),
-                level,
-                min,
-                max,
-            }),
+            Some(level) if level < min || level > max => {
+                Err(CompressionError::Level { codec: self.name(), level, min, max })
+            }
             Some(_) | None => Ok(()),
         }
     }
 
     fn above(self, limit: usize) -> CompressionError {
-        CompressionError::AboveLimit {
-            codec: self.name(),
-            limit,
-        }
+        CompressionError::AboveLimit { codec: self.name(), limit }
     }
 
     /// Takes a [`CompressionError`] out of `source`, if one is in it.
     fn damaged(self, source: io::Error) -> CompressionError {
         match source.downcast::<CompressionError>() {
             Ok(own) => own,
-            Err(source) => CompressionError::Damaged {
-                codec: self.name(),
-                source,
-            },
+            Err(source) => CompressionError::Damaged { codec: self.name(), source },
         }
     }
 }
@@ -259,17 +227,8 @@ enum Inner<'a> {
 
 impl std::fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            codec,
-            limit,
-            left,
-            inner: _,
-        } = self;
-        f.debug_struct("Reader")
-            .field("codec", codec)
-            .field("limit", limit)
-            .field("left", left)
-            .finish()
+        let Self { codec, limit, left, inner: _ } = self;
+        f.debug_struct("Reader").field("codec", codec).field("limit", limit).field("left", left).finish()
     }
 }
 
@@ -278,11 +237,7 @@ impl Read for Reader<'_> {
         let mut probe = [0; 1];
         let at_limit = self.left == 0 && !buffer.is_empty();
         let end = buffer.len().min(self.left);
-        let room = if at_limit {
-            &mut probe[..]
-        } else {
-            &mut buffer[..end]
-        };
+        let room = if at_limit { &mut probe[..] } else { &mut buffer[..end] };
         let read = match &mut self.inner {
             Inner::None(rest) => rest.read(room),
             Inner::Gzip(decoder) => decoder.read(room),

@@ -9,8 +9,7 @@ mod build;
 mod varint;
 
 pub use build::{
-    BatchBuilder, BatchFields, BatchOptions, BuildError, NewRecord, Producer, RecordBuilder,
-    TimestampType,
+    BatchBuilder, BatchFields, BatchOptions, BuildError, NewRecord, Producer, RecordBuilder, TimestampType,
 };
 
 use varint::Reader;
@@ -47,30 +46,13 @@ pub struct HeaderRef<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     #[error("record {record}: {what} needs {needed} bytes and {left} are left")]
-    Truncated {
-        record: usize,
-        what: &'static str,
-        needed: usize,
-        left: usize,
-    },
+    Truncated { record: usize, what: &'static str, needed: usize, left: usize },
     #[error("record {record}: {what} is a varint beyond {bits} bits")]
-    Varint {
-        record: usize,
-        what: &'static str,
-        bits: u32,
-    },
+    Varint { record: usize, what: &'static str, bits: u32 },
     #[error("record {record}: {what} is {length}")]
-    Length {
-        record: usize,
-        what: &'static str,
-        length: i64,
-    },
+    Length { record: usize, what: &'static str, length: i64 },
     #[error("record {record} announces {announced} bytes and has {consumed}")]
-    Size {
-        record: usize,
-        announced: usize,
-        consumed: usize,
-    },
+    Size { record: usize, announced: usize, consumed: usize },
     #[error("record {record} has offset delta {found}")]
     OffsetDelta { record: usize, found: i32 },
     #[error("the batch announces {count} records")]
@@ -96,12 +78,7 @@ impl<'a> Records<'a> {
     /// [`RecordError::Count`] for a negative `count`.
     pub fn new(unpacked: &'a [u8], count: i32) -> Result<Self, RecordError> {
         let count = usize::try_from(count).map_err(|_| RecordError::Count { count })?;
-        Ok(Self {
-            rest: unpacked,
-            next: 0,
-            count,
-            failed: false,
-        })
+        Ok(Self { rest: unpacked, next: 0, count, failed: false })
     }
 
     #[inline]
@@ -121,11 +98,7 @@ impl<'a> Records<'a> {
         };
         match reader.rest().len() {
             0 => Ok(record),
-            left => Err(RecordError::Size {
-                record: self.next,
-                announced,
-                consumed: announced - left,
-            }),
+            left => Err(RecordError::Size { record: self.next, announced, consumed: announced - left }),
         }
     }
 }
@@ -143,10 +116,7 @@ impl<'a> Iterator for Records<'a> {
         } else if self.rest.is_empty() {
             return None;
         } else {
-            Err(RecordError::Trailing {
-                count: self.count,
-                left: self.rest.len(),
-            })
+            Err(RecordError::Trailing { count: self.count, left: self.rest.len() })
         };
         self.failed = item.is_err();
         self.next += 1;
@@ -164,19 +134,13 @@ fn read_headers<'a>(reader: &mut Reader<'a>) -> Result<Headers<'a>, RecordError>
     for _ in 0..left {
         read_header(reader)?;
     }
-    Ok(Headers {
-        bytes: &bytes[..bytes.len() - reader.rest().len()],
-        left,
-    })
+    Ok(Headers { bytes: &bytes[..bytes.len() - reader.rest().len()], left })
 }
 
 fn read_header<'a>(reader: &mut Reader<'a>) -> Result<HeaderRef<'a>, RecordError> {
     let length = reader.read_length("header key length")?;
     let key = reader.take(length, "header key")?;
-    Ok(HeaderRef {
-        key,
-        value: reader.read_nullable("header value")?,
-    })
+    Ok(HeaderRef { key, value: reader.read_nullable("header value")? })
 }
 
 impl<'a> Iterator for Headers<'a> {
@@ -219,19 +183,12 @@ pub struct RecordFacts {
 ///
 /// Source: Kafka `LogValidator.validateMessagesAndAssignOffsetsCompressed`.
 pub fn validate_records(unpacked: &[u8], count: i32) -> Result<RecordFacts, RecordError> {
-    let mut facts = RecordFacts {
-        count: 0,
-        max_timestamp_delta: 0,
-        max_timestamp_offset_delta: 0,
-        first_keyless: None,
-    };
+    let mut facts =
+        RecordFacts { count: 0, max_timestamp_delta: 0, max_timestamp_offset_delta: 0, first_keyless: None };
     for (index, record) in Records::new(unpacked, count)?.enumerate() {
         let record = record?;
         if usize::try_from(record.offset_delta) != Ok(index) {
-            return Err(RecordError::OffsetDelta {
-                record: index,
-                found: record.offset_delta,
-            });
+            return Err(RecordError::OffsetDelta { record: index, found: record.offset_delta });
         }
         if index == 0 || record.timestamp_delta > facts.max_timestamp_delta {
             facts.max_timestamp_delta = record.timestamp_delta;

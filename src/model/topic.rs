@@ -43,9 +43,7 @@ pub enum TopicNameError {
     Dots,
     #[error("the length of '{name}' is longer than the max allowed length {NAME_LEN_MAX}")]
     TooLong { name: String },
-    #[error(
-        "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
-    )]
+    #[error("'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'")]
     Character { name: String },
 }
 

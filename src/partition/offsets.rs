@@ -1,6 +1,6 @@
 //! Kafka's lines through a log: log start ≤ last stable ≤ high watermark ≤ log end.
 
-use std::sync::atomic::{AtomicI64, Ordering::Acquire, Ordering::AcqRel};
+use std::sync::atomic::{AtomicI64, Ordering::AcqRel, Ordering::Acquire};
 
 use crate::model::Offset;
 
@@ -36,7 +36,11 @@ impl Lines {
 
     /// Moves the log start to `to`, never back, and never past the high watermark.
     pub fn advance_log_start(&self, to: Offset) -> bool {
-        assert!(to <= self.high_watermark(), "log start {to} past the high watermark {}", self.high_watermark());
+        assert!(
+            to <= self.high_watermark(),
+            "log start {to} past the high watermark {}",
+            self.high_watermark()
+        );
         self.log_start.fetch_max(to.0, AcqRel) < to.0
     }
 }

@@ -18,8 +18,8 @@ use super::state::{Membership, PartitionState};
 use super::waiters::Waiters;
 use crate::model::{BatchHeader, LeaderEpoch, Offset, RaftIndex, TopicPartition};
 use crate::storage::{
-    Disk, During, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker, Recovery,
-    Removal, SegmentFacts, SnapshotJob, StampedEntry, StorageError,
+    Disk, During, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker,
+    Recovery, Removal, SegmentFacts, SnapshotJob, StampedEntry, StorageError,
 };
 
 /// Whose log this is.
@@ -291,11 +291,7 @@ impl Partition {
 }
 
 /// What the newest snapshot held, and the Raft index from which on entries must be replayed.
-fn restored(
-    dir: &Path,
-    log: &Log,
-    recovery: Recovery,
-) -> Result<(PartitionState, RaftIndex), StorageError> {
+fn restored(dir: &Path, log: &Log, recovery: Recovery) -> Result<(PartitionState, RaftIndex), StorageError> {
     let Some(snapshot) = recovery.snapshot else {
         return Ok((PartitionState::default(), log.first_raft_index()));
     };
@@ -362,7 +358,13 @@ impl Writer {
         }
     }
 
-    fn stamp_batch(&mut self, batch: CheckedBatch, next: Offset, epoch: LeaderEpoch, now_ms: i64) -> StampedEntry {
+    fn stamp_batch(
+        &mut self,
+        batch: CheckedBatch,
+        next: Offset,
+        epoch: LeaderEpoch,
+        now_ms: i64,
+    ) -> StampedEntry {
         let mut facts = batch.header;
         facts.base_offset = next;
         facts.leader_epoch = epoch;

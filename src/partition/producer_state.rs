@@ -35,7 +35,9 @@ pub struct Producer {
 pub enum Accept {
     Fresh,
     /// Appended before, at this base offset.
-    Duplicate { base_offset: Offset },
+    Duplicate {
+        base_offset: Offset,
+    },
 }
 
 /// Why a batch may not follow what its producer sent before.
@@ -98,7 +100,8 @@ impl ProducerTable {
         if !self.by_id.contains_key(&batch.producer_id) && self.by_id.len() >= PRODUCERS_MAX {
             self.forget_the_longest_silent();
         }
-        let fresh = Producer { epoch: batch.producer_epoch, batches: VecDeque::new(), last_append_ms: now_ms };
+        let fresh =
+            Producer { epoch: batch.producer_epoch, batches: VecDeque::new(), last_append_ms: now_ms };
         let known = self.by_id.entry(batch.producer_id).or_insert(fresh);
         if known.epoch != batch.producer_epoch {
             known.epoch = batch.producer_epoch;

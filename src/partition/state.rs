@@ -178,7 +178,8 @@ mod tests {
 
     fn sample() -> PartitionState {
         let mut state = PartitionState { log_start: Offset(5), committed: Some(0), ..Default::default() };
-        state.membership = Some((3, 9, Membership { configs: vec![vec![1, 2], vec![2]], replicas: vec![1, 2, 7] }));
+        state.membership =
+            Some((3, 9, Membership { configs: vec![vec![1, 2], vec![2]], replicas: vec![1, 2, 7] }));
         state.epochs.begin(EpochStart { epoch: LeaderEpoch(3), raft_index: 8, offset: Offset(5) });
         let batches = [SequencedBatch { first_sequence: 0, last_sequence: 4, base_offset: Offset(5) }].into();
         state.producers.restore(77, Producer { epoch: 2, batches, last_append_ms: 1234 });

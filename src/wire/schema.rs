@@ -64,19 +64,11 @@ pub fn walk(api_key: i16, version: i16, body: &[u8]) -> Result<Walked, WalkError
     let request = request(api_key).ok_or(WalkError::UnknownApi { api_key })?;
     if !request.versions.contains(version) {
         let (min, max) = (request.versions.min, request.versions.max);
-        return Err(WalkError::UnsupportedVersion {
-            api: request.name,
-            version,
-            min,
-            max,
-        });
+        return Err(WalkError::UnsupportedVersion { api: request.name, version, min, max });
     }
     let mut walker = Walker::new(body, version, version >= request.flexible_from);
     walker.walk_fields(request.fields)?;
-    Ok(Walked {
-        consumed: walker.bytes.position(),
-        elements: walker.elements,
-    })
+    Ok(Walked { consumed: walker.bytes.position(), elements: walker.elements })
 }
 
 /// Checks a request header (version 1, or 2 for flexible requests) and returns how many bytes it takes.
@@ -107,9 +99,7 @@ pub fn walk_header(header_version: i16, bytes: &[u8]) -> Result<usize, WalkError
 }
 
 fn request(api_key: i16) -> Option<&'static Request> {
-    table::REQUESTS
-        .iter()
-        .find(|request| request.api_key == api_key)
+    table::REQUESTS.iter().find(|request| request.api_key == api_key)
 }
 
 struct Walker<'a> {
@@ -123,12 +113,7 @@ struct Walker<'a> {
 
 impl<'a> Walker<'a> {
     fn new(bytes: &'a [u8], version: i16, flexible: bool) -> Self {
-        Self {
-            bytes: Cursor::new(bytes),
-            version,
-            flexible,
-            elements: 0,
-        }
+        Self { bytes: Cursor::new(bytes), version, flexible, elements: 0 }
     }
 
     /// A struct: its plain fields, then its tagged ones. Recurses no deeper than the table does.
@@ -137,11 +122,7 @@ impl<'a> Walker<'a> {
         for field in fields.iter().filter(|field| field.is_plain_in(version)) {
             self.walk_field(field)?;
         }
-        if self.flexible {
-            self.walk_tags(fields)
-        } else {
-            Ok(())
-        }
+        if self.flexible { self.walk_tags(fields) } else { Ok(()) }
     }
 
     fn walk_field(&mut self, field: &Field) -> Result<(), WalkError> {
@@ -166,10 +147,7 @@ impl<'a> Walker<'a> {
                         -1 => return Ok(()),
                         1 => {}
                         marker => {
-                            return Err(WalkError::Length {
-                                field: name,
-                                length: marker.into(),
-                            });
+                            return Err(WalkError::Length { field: name, length: marker.into() });
                         }
                     }
                 }
@@ -190,31 +168,18 @@ impl<'a> Walker<'a> {
         };
         match length {
             -1 if field.nullable.contains(self.version) => Ok(None),
-            -1 => Err(WalkError::Null {
-                field: name,
-                version: self.version,
-            }),
+            -1 => Err(WalkError::Null { field: name, version: self.version }),
             length => Ok(Some(length)),
         }
     }
 
-    fn walk_array(
-        &mut self,
-        element: Type,
-        count: i64,
-        name: &'static str,
-    ) -> Result<(), WalkError> {
+    fn walk_array(&mut self, element: Type, count: i64, name: &'static str) -> Result<(), WalkError> {
         let min_size = element.min_size(self.version, self.flexible).max(1);
         let left = self.bytes.left();
         let real = usize::try_from(count)
             .ok()
             .filter(|count| *count <= left / min_size)
-            .ok_or(WalkError::Count {
-                field: name,
-                count,
-                min_size,
-                left,
-            })?;
+            .ok_or(WalkError::Count { field: name, count, min_size, left })?;
         if let Type::Fixed(size) = element {
             return self.bytes.skip(real * size, name);
         }
@@ -229,15 +194,10 @@ impl<'a> Walker<'a> {
     fn walk_string(&mut self, length: i64, name: &'static str) -> Result<(), WalkError> {
         let real = positive(length, name)?;
         if real > MAX_STRING {
-            return Err(WalkError::Length {
-                field: name,
-                length,
-            });
+            return Err(WalkError::Length { field: name, length });
         }
         let bytes = self.bytes.take(real, name)?;
-        std::str::from_utf8(bytes)
-            .map(drop)
-            .map_err(|_| WalkError::NotUtf8 { field: name })
+        std::str::from_utf8(bytes).map(drop).map_err(|_| WalkError::NotUtf8 { field: name })
     }
 
     /// The tagged fields at the end of a struct: those that the schema knows are walked, the others skipped.
@@ -269,42 +229,24 @@ impl<'a> Walker<'a> {
     /// A decoder reads a known tagged field by its type and never looks at `size`: both must agree.
     fn walk_tagged(&mut self, field: &Field, size: usize) -> Result<(), WalkError> {
         if !field.versions.contains(self.version) {
-            return Err(WalkError::UnexpectedTag {
-                field: field.name,
-                version: self.version,
-            });
+            return Err(WalkError::UnexpectedTag { field: field.name, version: self.version });
         }
         let before = self.bytes.narrow(size, field.name)?;
         let start = self.bytes.position();
         self.walk_field(field)?;
         let consumed = self.bytes.position() - start;
         self.bytes.widen(before);
-        if consumed == size {
-            Ok(())
-        } else {
-            Err(WalkError::TagSize {
-                field: field.name,
-                size,
-                consumed,
-            })
-        }
+        if consumed == size { Ok(()) } else { Err(WalkError::TagSize { field: field.name, size, consumed }) }
     }
 
     fn count_elements(&mut self, count: usize, name: &'static str) -> Result<(), WalkError> {
         self.elements += count;
-        if self.elements > MAX_ELEMENTS {
-            Err(WalkError::TooManyElements { field: name })
-        } else {
-            Ok(())
-        }
+        if self.elements > MAX_ELEMENTS { Err(WalkError::TooManyElements { field: name }) } else { Ok(()) }
     }
 }
 
 fn positive(length: i64, name: &'static str) -> Result<usize, WalkError> {
-    usize::try_from(length).map_err(|_| WalkError::Length {
-        field: name,
-        length,
-    })
+    usize::try_from(length).map_err(|_| WalkError::Length { field: name, length })
 }
 
 #[cfg(test)]

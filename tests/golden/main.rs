@@ -4,6 +4,8 @@
 //! record and what the variables `GOLDEN_RECORD`, `GOLDEN_BROKER` and `GOLDEN_ONLY` do. This is no test of
 //! performance, of clusters of more than one node, or of client libraries.
 
+#![expect(clippy::disallowed_methods, reason = "a test of a process has the process's clock")]
+
 mod answer;
 mod batch;
 mod broker;

@@ -217,10 +217,17 @@ mod tests {
 
     #[test]
     fn a_command_of_the_future_is_an_error() {
-        let newer = Envelope { version: 2, command: Some(Command::Counters(Counters { next_replica_id: 1 })) };
-        assert!(matches!(Command::from_bytes(&newer.encode_to_vec()), Err(CommandError::Unknown { version: 2 })));
+        let newer =
+            Envelope { version: 2, command: Some(Command::Counters(Counters { next_replica_id: 1 })) };
+        assert!(matches!(
+            Command::from_bytes(&newer.encode_to_vec()),
+            Err(CommandError::Unknown { version: 2 })
+        ));
         let unknown = Envelope { version: 1, command: None };
-        assert!(matches!(Command::from_bytes(&unknown.encode_to_vec()), Err(CommandError::Unknown { version: 1 })));
+        assert!(matches!(
+            Command::from_bytes(&unknown.encode_to_vec()),
+            Err(CommandError::Unknown { version: 1 })
+        ));
         assert!(Command::from_bytes(&[0xff; 9]).is_err());
     }
 }

@@ -152,7 +152,10 @@ impl MetadataImage {
         let mut commands = vec![
             Command::Counters(Counters { next_replica_id: self.next_replica_id }),
             Command::ProducerIdsTaken(ProducerIdsTaken { next: self.next_producer_id }),
-            Command::BrokerConfigured(BrokerConfigured { node: None, overrides: self.cluster_overrides.clone() }),
+            Command::BrokerConfigured(BrokerConfigured {
+                node: None,
+                overrides: self.cluster_overrides.clone(),
+            }),
         ];
         for (node, overrides) in &self.node_overrides {
             let overrides = overrides.clone();

@@ -156,13 +156,18 @@ impl Group {
         };
         let raft = Raft::new(id.replica_id, Arc::clone(&CONFIG), Links, store, machine).await?;
         if is_new {
-            raft.initialize(std::collections::BTreeSet::from([id.replica_id])).await.map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
+            raft.initialize(std::collections::BTreeSet::from([id.replica_id]))
+                .await
+                .map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
         } else {
             raft.trigger().elect(false).await?;
         }
         let watch = raft.wait(Some(START_WITHIN));
         let led = watch.metrics(
-            |m| m.state.is_leader() && m.last_applied.as_ref().is_some_and(|l| super::types::term_of(l) == m.current_term),
+            |m| {
+                m.state.is_leader()
+                    && m.last_applied.as_ref().is_some_and(|l| super::types::term_of(l) == m.current_term)
+            },
             "leading with its term committed",
         );
         let term = match led.await {

@@ -75,7 +75,9 @@ fn proposed(entry: Entry) -> Proposed {
     let (payload, expected_term) = match entry.payload {
         EntryPayload::Blank => (Payload::Term, None),
         EntryPayload::Membership(m) => (Payload::Membership(membership_to(&m)), None),
-        EntryPayload::Normal(Proposal::Batch { batch, expected_term }) => (Payload::Batch(*batch), expected_term),
+        EntryPayload::Normal(Proposal::Batch { batch, expected_term }) => {
+            (Payload::Batch(*batch), expected_term)
+        }
         EntryPayload::Normal(Proposal::LogStart(offset)) => (Payload::LogStart(offset), None),
         EntryPayload::Normal(Proposal::Stored(at)) => {
             unreachable!("an entry that is in the log already is appended again: {at:?}")
@@ -118,8 +120,11 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
-        let record =
-            VoteRecord { term: vote.leader_id.term, voted_for: vote.leader_id.voted_for, committed: vote.committed };
+        let record = VoteRecord {
+            term: vote.leader_id.term,
+            voted_for: vote.leader_id.voted_for,
+            committed: vote.committed,
+        };
         let (saved, wait) = oneshot::channel();
         let done = Box::new(move |result| drop(saved.send(result)));
         self.votes.save(self.group, record, done);

@@ -2,10 +2,12 @@
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::impls::EmptyNode;
-use openraft::network::{Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption};
+use openraft::network::{
+    Backoff, NetBackoff, NetSnapshot, NetStreamAppend, NetTransferLeader, NetVote, RPCOption,
+};
 use openraft::raft::{
-    AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse,
-    VoteRequest, VoteResponse,
+    AppendEntriesRequest, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{OptionalSend, RaftNetworkFactory};
@@ -49,8 +51,9 @@ impl NetBackoff<Types> for NoLink {
 }
 
 type Boxed<'s, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 's>>;
-type Answers<'s> =
-    std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<StreamAppendResult<Types>, RPCError<Types>>> + Send + 's>>;
+type Answers<'s> = std::pin::Pin<
+    Box<dyn futures_util::Stream<Item = Result<StreamAppendResult<Types>, RPCError<Types>>> + Send + 's>,
+>;
 
 impl NetStreamAppend<Types> for NoLink {
     fn stream_append<S>(

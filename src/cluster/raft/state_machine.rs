@@ -101,7 +101,9 @@ impl Machine {
                 self.apply_marker(index)?
             }
             EntryPayload::Normal(other) => {
-                return Err(io::Error::other(format!("{other} at raft index {index} was not read from the log")));
+                return Err(io::Error::other(format!(
+                    "{other} at raft index {index} was not read from the log"
+                )));
             }
         };
         self.last_applied = Some(entry.log_id);
@@ -148,7 +150,11 @@ impl RaftStateMachine<Types> for Machine {
         }
     }
 
-    async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<Types>, _data: Vec<u8>) -> Result<(), io::Error> {
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMetaOf<Types>,
+        _data: Vec<u8>,
+    ) -> Result<(), io::Error> {
         Err(io::Error::other(format!("a snapshot up to {:?} came to a cluster of one", meta.last_log_id)))
     }
 
@@ -171,14 +177,19 @@ impl RaftSnapshotBuilder<Types> for CoveredPrefix {
     type SnapshotData = Vec<u8>;
 
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Vec<u8>>, io::Error> {
-        let last_log_id = self.upto.and_then(|index| {
-            self.partition.reader().entry(index).map(|e| log_id(u64::from(e.term), index))
-        });
-        let covered = |id: &LogId| last_log_id.as_ref().is_some_and(|last| term_of(id) <= term_of(last) && id.index <= last.index);
+        let last_log_id = self
+            .upto
+            .and_then(|index| self.partition.reader().entry(index).map(|e| log_id(u64::from(e.term), index)));
+        let covered = |id: &LogId| {
+            last_log_id.as_ref().is_some_and(|last| term_of(id) <= term_of(last) && id.index <= last.index)
+        };
         let last_membership = match self.membership.log_id() {
             Some(id) if covered(id) => self.membership.clone(),
             _ => StoredMembership::default(),
         };
-        Ok(openraft::storage::Snapshot { meta: SnapshotMeta { last_log_id, last_membership }, snapshot: Vec::new() })
+        Ok(openraft::storage::Snapshot {
+            meta: SnapshotMeta { last_log_id, last_membership },
+            snapshot: Vec::new(),
+        })
     }
 }

@@ -68,7 +68,10 @@ pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 /// What is put before a group.
 #[derive(Clone, Debug)]
 pub(super) enum Proposal {
-    Batch { batch: Box<CheckedBatch>, expected_term: Option<u64> },
+    Batch {
+        batch: Box<CheckedBatch>,
+        expected_term: Option<u64>,
+    },
     LogStart(Offset),
     /// Read back from the log: where the bytes are, not the bytes.
     Stored(IndexEntry),
@@ -88,7 +91,9 @@ impl fmt::Display for Proposal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// In the log at this base offset.
-    Appended { base_offset: Offset },
+    Appended {
+        base_offset: Offset,
+    },
     Refused(Refusal),
     /// A membership, a term, or a moved log start.
     Done,

@@ -15,9 +15,7 @@ const MAGIC: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
 const BLOCK_LENGTH_MASK: u32 = 0x7fff_ffff;
 
 pub(super) fn compress(input: &[u8]) -> io::Result<Vec<u8>> {
-    let frame = FrameInfo::new()
-        .block_size(BlockSize::Max64KB)
-        .block_mode(BlockMode::Independent);
+    let frame = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
     let mut encoder = FrameEncoder::with_frame_info(frame, Vec::new());
     encoder.write_all(input)?;
     encoder.finish().map_err(io::Error::other)
@@ -32,10 +30,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        Self {
-            rest: input,
-            frame: FrameDecoder::new(&[]),
-        }
+        Self { rest: input, frame: FrameDecoder::new(&[]) }
     }
 }
 
@@ -68,8 +63,7 @@ fn frame_size(input: &[u8]) -> io::Result<usize> {
     }
     let [flags, _block_descriptor] = take(&mut rest)?;
     let has = |bit: u8| flags & (1 << bit) != 0;
-    let (dictionary, content_checksum, content_size, block_checksums) =
-        (has(0), has(2), has(3), has(4));
+    let (dictionary, content_checksum, content_size, block_checksums) = (has(0), has(2), has(3), has(4));
     if content_size {
         take::<8>(&mut rest)?;
     }
@@ -82,9 +76,7 @@ fn frame_size(input: &[u8]) -> io::Result<usize> {
         if length == 0 {
             break;
         }
-        rest = rest
-            .get((length & BLOCK_LENGTH_MASK) as usize..)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        rest = rest.get((length & BLOCK_LENGTH_MASK) as usize..).ok_or(io::ErrorKind::UnexpectedEof)?;
         if block_checksums {
             take::<4>(&mut rest)?;
         }
@@ -96,9 +88,7 @@ fn frame_size(input: &[u8]) -> io::Result<usize> {
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> io::Result<[u8; N]> {
-    let (taken, after) = rest
-        .split_first_chunk::<N>()
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
+    let (taken, after) = rest.split_first_chunk::<N>().ok_or(io::ErrorKind::UnexpectedEof)?;
     *rest = after;
     Ok(*taken)
 }

@@ -19,8 +19,7 @@ const CHUNK: usize = 32 * 1024;
 const MAX_RATIO: usize = 22;
 
 pub(super) fn compress(input: &[u8]) -> io::Result<Vec<u8>> {
-    let mut output =
-        Vec::with_capacity(HEADER + snap::raw::max_compress_len(CHUNK.min(input.len())));
+    let mut output = Vec::with_capacity(HEADER + snap::raw::max_compress_len(CHUNK.min(input.len())));
     output.extend_from_slice(MAGIC);
     output.extend_from_slice(&VERSION);
     output.extend_from_slice(&VERSION);
@@ -50,14 +49,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(input: &'a [u8], limit: usize) -> Self {
         let framed = input.starts_with(MAGIC);
-        Self {
-            rest: input,
-            framed,
-            block: Vec::new(),
-            read: 0,
-            limit,
-            left: limit,
-        }
+        Self { rest: input, framed, block: Vec::new(), read: 0, limit, left: limit }
     }
 
     /// The next block, still packed; `None` at the end.
@@ -73,16 +65,13 @@ impl<'a> Reader<'a> {
         }
         let mut length = [0; 4];
         length.copy_from_slice(self.take(4)?);
-        let length = usize::try_from(i32::from_be_bytes(length))
-            .map_err(|_| invalid("negative snappy chunk"))?;
+        let length =
+            usize::try_from(i32::from_be_bytes(length)).map_err(|_| invalid("negative snappy chunk"))?;
         self.take(length).map(Some)
     }
 
     fn take(&mut self, needed: usize) -> io::Result<&'a [u8]> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(needed)
-            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (taken, rest) = self.rest.split_at_checked(needed).ok_or(io::ErrorKind::UnexpectedEof)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -94,10 +83,7 @@ impl<'a> Reader<'a> {
         }
         if announced > self.left {
             let limit = self.limit;
-            return Err(io::Error::other(CompressionError::AboveLimit {
-                codec: "snappy",
-                limit,
-            }));
+            return Err(io::Error::other(CompressionError::AboveLimit { codec: "snappy", limit }));
         }
         self.left -= announced;
         self.block.clear();

@@ -6,12 +6,8 @@ use super::*;
 
 const MIB: usize = 1024 * 1024;
 
-const PACKED: [Compression; 4] = [
-    Compression::Gzip,
-    Compression::Snappy,
-    Compression::Lz4,
-    Compression::Zstd,
-];
+const PACKED: [Compression; 4] =
+    [Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
 
 fn unpack(codec: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, CompressionError> {
     codec.decompress(input, limit).map(Cow::into_owned)
@@ -19,10 +15,7 @@ fn unpack(codec: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, Com
 
 fn words(size: usize) -> Vec<u8> {
     let numbers = 0_u32..;
-    numbers
-        .flat_map(|n| format!("record {} of a batch; ", n * n).into_bytes())
-        .take(size)
-        .collect()
+    numbers.flat_map(|n| format!("record {} of a batch; ", n * n).into_bytes()).take(size).collect()
 }
 
 #[test]
@@ -31,12 +24,7 @@ fn every_codec_gives_back_what_it_packed() {
         for size in [0, 1, 100, 32 * 1024, 65 * 1024, 300_000] {
             let input = words(size);
             let packed = codec.compress(None, &input).unwrap();
-            assert_eq!(
-                unpack(codec, &packed, size).unwrap(),
-                input,
-                "{} {size}",
-                codec.name()
-            );
+            assert_eq!(unpack(codec, &packed, size).unwrap(), input, "{} {size}", codec.name());
         }
     }
 }
@@ -47,17 +35,11 @@ fn a_bomb_is_refused_with_the_limit_and_takes_no_more_memory_than_that() {
     for codec in PACKED {
         let packed = codec.compress(None, &zeros).unwrap();
         let refusal = unpack(codec, &packed, MIB).unwrap_err();
-        let text = format!(
-            "{} records unpack to more than the limit of 1048576 bytes",
-            codec.name()
-        );
+        let text = format!("{} records unpack to more than the limit of 1048576 bytes", codec.name());
         assert_eq!(refusal.to_string(), text);
     }
     let refusal = unpack(Compression::None, &zeros, MIB).unwrap_err();
-    assert!(matches!(
-        refusal,
-        CompressionError::AboveLimit { limit: MIB, .. }
-    ));
+    assert!(matches!(refusal, CompressionError::AboveLimit { limit: MIB, .. }));
 }
 
 #[test]
@@ -82,10 +64,7 @@ fn a_reader_gives_the_bytes_up_to_the_limit_and_then_the_refusal() {
         // snappy refuses a block that announces too much before it unpacks it.
         assert!(read.len() <= 40_000 && words(40_000).starts_with(&read));
         let inner = error.downcast::<CompressionError>().unwrap();
-        assert!(matches!(
-            inner,
-            CompressionError::AboveLimit { limit: 40_000, .. }
-        ));
+        assert!(matches!(inner, CompressionError::AboveLimit { limit: 40_000, .. }));
     }
 }
 
@@ -98,11 +77,7 @@ fn a_stream_cut_anywhere_is_damaged_and_never_short() {
         let whole = |cut: usize| codec == Compression::Snappy && cut == 16;
         for cut in (0..packed.len()).filter(|cut| !whole(*cut)) {
             let refusal = unpack(codec, &packed[..cut], MIB);
-            assert!(
-                matches!(refusal, Err(CompressionError::Damaged { .. })),
-                "{} {cut}",
-                codec.name()
-            );
+            assert!(matches!(refusal, Err(CompressionError::Damaged { .. })), "{} {cut}", codec.name());
         }
     }
 }
@@ -121,24 +96,14 @@ fn streams_in_a_row_are_one() {
     for codec in PACKED {
         let packed = codec.compress(None, b"one, ").unwrap();
         let both = [packed, codec.compress(None, b"two").unwrap()].concat();
-        assert_eq!(
-            unpack(codec, &both, MIB).unwrap(),
-            b"one, two",
-            "{}",
-            codec.name()
-        );
+        assert_eq!(unpack(codec, &both, MIB).unwrap(), b"one, two", "{}", codec.name());
     }
 }
 
 #[test]
 fn snappy_is_read_as_a_bare_block_too() {
-    let block = snap::raw::Encoder::new()
-        .compress_vec(&words(5000))
-        .unwrap();
-    assert_eq!(
-        unpack(Compression::Snappy, &block, MIB).unwrap(),
-        words(5000)
-    );
+    let block = snap::raw::Encoder::new().compress_vec(&words(5000)).unwrap();
+    assert_eq!(unpack(Compression::Snappy, &block, MIB).unwrap(), words(5000));
 }
 
 #[test]
@@ -184,10 +149,7 @@ fn an_empty_lz4_block_does_not_end_the_frame() {
     let packed = Compression::Lz4.compress(None, b"abc").unwrap();
     let empty_stored_block = 0x8000_0000_u32.to_le_bytes();
     let with_empty_block = [&packed[..7], &empty_stored_block, &packed[7..]].concat();
-    assert_eq!(
-        unpack(Compression::Lz4, &with_empty_block, MIB).unwrap(),
-        b"abc"
-    );
+    assert_eq!(unpack(Compression::Lz4, &with_empty_block, MIB).unwrap(), b"abc");
 }
 
 #[test]
@@ -207,13 +169,9 @@ fn levels_outside_kafkas_ranges_are_refused() {
     for bad in [-2, 0, 10] {
         assert!(!level(Compression::Gzip, bad));
     }
+    assert!(level(Compression::Lz4, 17) && !level(Compression::Lz4, 18) && !level(Compression::Lz4, 0));
     assert!(
-        level(Compression::Lz4, 17) && !level(Compression::Lz4, 18) && !level(Compression::Lz4, 0)
-    );
-    assert!(
-        level(Compression::Zstd, -131_072)
-            && level(Compression::Zstd, 22)
-            && !level(Compression::Zstd, 23)
+        level(Compression::Zstd, -131_072) && level(Compression::Zstd, 22) && !level(Compression::Zstd, 23)
     );
     assert!(level(Compression::Snappy, 77) && level(Compression::None, 77));
 }
@@ -230,67 +188,30 @@ fn a_higher_level_packs_tighter() {
 #[test]
 fn ids_are_those_of_the_attributes() {
     for codec in Compression::ALL {
-        assert_eq!(
-            Compression::from_attributes(codec.id() | 0b1_1000).unwrap(),
-            codec
-        );
+        assert_eq!(Compression::from_attributes(codec.id() | 0b1_1000).unwrap(), codec);
     }
-    assert!(matches!(
-        Compression::from_attributes(5),
-        Err(CompressionError::UnknownId { id: 5 })
-    ));
+    assert!(matches!(Compression::from_attributes(5), Err(CompressionError::UnknownId { id: 5 })));
 }
 
 /// Three records each, in a batch as Kafka 4.3 stored what the client sent it: Java's console producer and librdkafka.
 #[test]
 fn batches_of_real_clients_unpack_to_their_records() {
     let batches: [(Compression, &[u8]); 8] = [
-        (
-            Compression::Gzip,
-            include_bytes!("../../../fuzz/seeds/batch/java-gzip.bin"),
-        ),
-        (
-            Compression::Snappy,
-            include_bytes!("../../../fuzz/seeds/batch/java-snappy.bin"),
-        ),
-        (
-            Compression::Lz4,
-            include_bytes!("../../../fuzz/seeds/batch/java-lz4.bin"),
-        ),
-        (
-            Compression::Zstd,
-            include_bytes!("../../../fuzz/seeds/batch/java-zstd.bin"),
-        ),
-        (
-            Compression::Gzip,
-            include_bytes!("../../../fuzz/seeds/batch/kcat-gzip.bin"),
-        ),
-        (
-            Compression::Snappy,
-            include_bytes!("../../../fuzz/seeds/batch/kcat-snappy.bin"),
-        ),
-        (
-            Compression::Lz4,
-            include_bytes!("../../../fuzz/seeds/batch/kcat-lz4.bin"),
-        ),
-        (
-            Compression::Zstd,
-            include_bytes!("../../../fuzz/seeds/batch/kcat-zstd.bin"),
-        ),
+        (Compression::Gzip, include_bytes!("../../../fuzz/seeds/batch/java-gzip.bin")),
+        (Compression::Snappy, include_bytes!("../../../fuzz/seeds/batch/java-snappy.bin")),
+        (Compression::Lz4, include_bytes!("../../../fuzz/seeds/batch/java-lz4.bin")),
+        (Compression::Zstd, include_bytes!("../../../fuzz/seeds/batch/java-zstd.bin")),
+        (Compression::Gzip, include_bytes!("../../../fuzz/seeds/batch/kcat-gzip.bin")),
+        (Compression::Snappy, include_bytes!("../../../fuzz/seeds/batch/kcat-snappy.bin")),
+        (Compression::Lz4, include_bytes!("../../../fuzz/seeds/batch/kcat-lz4.bin")),
+        (Compression::Zstd, include_bytes!("../../../fuzz/seeds/batch/kcat-zstd.bin")),
     ];
     for (codec, batch) in batches {
-        assert_eq!(
-            Compression::from_attributes(i16::from_be_bytes([batch[21], batch[22]])).unwrap(),
-            codec
-        );
+        assert_eq!(Compression::from_attributes(i16::from_be_bytes([batch[21], batch[22]])).unwrap(), codec);
         let unpacked = unpack(codec, &batch[61..], MIB).unwrap();
         for number in 1..=3 {
             let value = format!("value {number}: the same words again and again");
-            assert!(
-                unpacked
-                    .windows(value.len())
-                    .any(|window| window == value.as_bytes())
-            );
+            assert!(unpacked.windows(value.len()).any(|window| window == value.as_bytes()));
         }
     }
 }

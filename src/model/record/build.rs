@@ -63,13 +63,7 @@ impl RecordBuilder {
                 .iter()
                 .map(|(key, value)| nullable_size(Some(*key)) + nullable_size(*value))
                 .sum::<usize>();
-        fits(
-            self.bytes
-                .len()
-                .saturating_add(HEADER)
-                .saturating_add(size)
-                .saturating_add(5),
-        )?;
+        fits(self.bytes.len().saturating_add(HEADER).saturating_add(size).saturating_add(5))?;
 
         write_varlong(&mut self.bytes, signed(size));
         self.bytes.push(0);
@@ -97,10 +91,7 @@ impl RecordBuilder {
     }
 
     fn write_nullable(&mut self, bytes: Option<&[u8]>) {
-        write_varlong(
-            &mut self.bytes,
-            bytes.map_or(-1, |bytes| signed(bytes.len())),
-        );
+        write_varlong(&mut self.bytes, bytes.map_or(-1, |bytes| signed(bytes.len())));
         self.bytes.extend_from_slice(bytes.unwrap_or_default());
     }
 }
@@ -189,11 +180,7 @@ pub struct Producer {
 
 impl Producer {
     /// Not idempotent.
-    pub const NONE: Self = Self {
-        id: -1,
-        epoch: -1,
-        base_sequence: -1,
-    };
+    pub const NONE: Self = Self { id: -1, epoch: -1, base_sequence: -1 };
 }
 
 /// What is said of a batch beside its records.
@@ -233,10 +220,7 @@ pub struct BatchBuilder {
 
 impl BatchBuilder {
     pub fn new(options: BatchOptions) -> Self {
-        Self {
-            options,
-            records: RecordBuilder::default(),
-        }
+        Self { options, records: RecordBuilder::default() }
     }
 
     /// # Errors
@@ -244,10 +228,7 @@ impl BatchBuilder {
     pub fn push(&mut self, record: &NewRecord) -> Result<(), BuildError> {
         match self.options.timestamp_type {
             TimestampType::CreateTime => self.records.push(record),
-            TimestampType::LogAppendTime(timestamp) => self.records.push(&NewRecord {
-                timestamp,
-                ..*record
-            }),
+            TimestampType::LogAppendTime(timestamp) => self.records.push(&NewRecord { timestamp, ..*record }),
         }
     }
 
@@ -256,13 +237,7 @@ impl BatchBuilder {
     /// # Errors
     /// [`BuildError`] if a level is out of range, or the batch above 2 GiB.
     pub fn build(&self) -> Result<Vec<u8>, BuildError> {
-        let BatchOptions {
-            compression,
-            level,
-            timestamp_type,
-            producer,
-            ..
-        } = self.options;
+        let BatchOptions { compression, level, timestamp_type, producer, .. } = self.options;
         let packed = compression.compress(level, self.records.bytes())?;
         let fields = BatchFields {
             base_offset: 0,
@@ -284,11 +259,7 @@ impl BatchBuilder {
             TimestampType::CreateTime => 0,
             TimestampType::LogAppendTime(_) => LOG_APPEND_TIME,
         };
-        let transactional = if self.options.transactional {
-            TRANSACTIONAL
-        } else {
-            0
-        };
+        let transactional = if self.options.transactional { TRANSACTIONAL } else { 0 };
         let control = if self.options.control { CONTROL } else { 0 };
         self.options.compression.id() | time | transactional | control
     }

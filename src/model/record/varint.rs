@@ -20,19 +20,10 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(super) fn take(
-        &mut self,
-        needed: usize,
-        what: &'static str,
-    ) -> Result<&'a [u8], RecordError> {
+    pub(super) fn take(&mut self, needed: usize, what: &'static str) -> Result<&'a [u8], RecordError> {
         let Some((taken, rest)) = self.rest.split_at_checked(needed) else {
             let (record, left) = (self.record, self.rest.len());
-            return Err(RecordError::Truncated {
-                record,
-                what,
-                needed,
-                left,
-            });
+            return Err(RecordError::Truncated { record, what, needed, left });
         };
         self.rest = rest;
         Ok(taken)
@@ -46,11 +37,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn read_varint(&mut self, what: &'static str) -> Result<i32, RecordError> {
         let value = self.read_zigzag(what, 32)?;
-        i32::try_from(value).map_err(|_| RecordError::Varint {
-            record: self.record,
-            what,
-            bits: 32,
-        })
+        i32::try_from(value).map_err(|_| RecordError::Varint { record: self.record, what, bits: 32 })
     }
 
     #[inline]
@@ -67,10 +54,7 @@ impl<'a> Reader<'a> {
 
     /// A length and as many bytes; -1 is null.
     #[inline]
-    pub(super) fn read_nullable(
-        &mut self,
-        what: &'static str,
-    ) -> Result<Option<&'a [u8]>, RecordError> {
+    pub(super) fn read_nullable(&mut self, what: &'static str) -> Result<Option<&'a [u8]>, RecordError> {
         match self.read_varint(what)? {
             -1 => Ok(None),
             length => {
@@ -81,11 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     fn bad_length(&self, what: &'static str, length: i32) -> RecordError {
-        RecordError::Length {
-            record: self.record,
-            what,
-            length: length.into(),
-        }
+        RecordError::Length { record: self.record, what, length: length.into() }
     }
 
     #[inline]
@@ -116,11 +96,7 @@ impl<'a> Reader<'a> {
             let byte = self.read_byte(what)?;
             let room = (bits - shift).min(8);
             if room < 8 && u32::from(byte) >> room != 0 {
-                return Err(RecordError::Varint {
-                    record: self.record,
-                    what,
-                    bits,
-                });
+                return Err(RecordError::Varint { record: self.record, what, bits });
             }
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {

@@ -15,11 +15,7 @@ pub(super) struct End(usize);
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            position: 0,
-            end: bytes.len(),
-        }
+        Self { bytes, position: 0, end: bytes.len() }
     }
 
     pub(super) fn position(&self) -> usize {
@@ -30,18 +26,10 @@ impl<'a> Cursor<'a> {
         self.end - self.position
     }
 
-    pub(super) fn take(
-        &mut self,
-        needed: usize,
-        field: &'static str,
-    ) -> Result<&'a [u8], WalkError> {
+    pub(super) fn take(&mut self, needed: usize, field: &'static str) -> Result<&'a [u8], WalkError> {
         let left = self.left();
         if needed > left {
-            return Err(WalkError::Truncated {
-                field,
-                needed,
-                left,
-            });
+            return Err(WalkError::Truncated { field, needed, left });
         }
         let start = self.position;
         self.position += needed;
@@ -85,11 +73,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn narrow(&mut self, size: usize, field: &'static str) -> Result<End, WalkError> {
         let left = self.left();
         if size > left {
-            return Err(WalkError::Truncated {
-                field,
-                needed: size,
-                left,
-            });
+            return Err(WalkError::Truncated { field, needed: size, left });
         }
         let before = End(self.end);
         self.end = self.position + size;
@@ -97,12 +81,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn widen(&mut self, before: End) {
-        assert!(
-            self.position <= before.0,
-            "{} past {}",
-            self.position,
-            before.0
-        );
+        assert!(self.position <= before.0, "{} past {}", self.position, before.0);
         self.end = before.0;
     }
 

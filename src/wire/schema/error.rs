@@ -8,29 +8,13 @@ pub enum WalkError {
     #[error("api key {api_key} has no schema")]
     UnknownApi { api_key: i16 },
     #[error("{api} version {version} is outside {min} to {max}")]
-    UnsupportedVersion {
-        api: &'static str,
-        version: i16,
-        min: i16,
-        max: i16,
-    },
+    UnsupportedVersion { api: &'static str, version: i16, min: i16, max: i16 },
     #[error("request header version {version} is neither 1 nor 2")]
     UnsupportedHeader { version: i16 },
     #[error("{field} needs {needed} bytes and {left} are left")]
-    Truncated {
-        field: &'static str,
-        needed: usize,
-        left: usize,
-    },
-    #[error(
-        "{field} announces {count} elements of at least {min_size} bytes and {left} bytes are left"
-    )]
-    Count {
-        field: &'static str,
-        count: i64,
-        min_size: usize,
-        left: usize,
-    },
+    Truncated { field: &'static str, needed: usize, left: usize },
+    #[error("{field} announces {count} elements of at least {min_size} bytes and {left} bytes are left")]
+    Count { field: &'static str, count: i64, min_size: usize, left: usize },
     #[error("{field} announces a length of {length}")]
     Length { field: &'static str, length: i64 },
     #[error("{field} is null, which version {version} does not allow")]
@@ -42,11 +26,7 @@ pub enum WalkError {
     #[error("{field} is a tagged field that version {version} does not have")]
     UnexpectedTag { field: &'static str, version: i16 },
     #[error("tagged field {field} announces {size} bytes and has {consumed}")]
-    TagSize {
-        field: &'static str,
-        size: usize,
-        consumed: usize,
-    },
+    TagSize { field: &'static str, size: usize, consumed: usize },
     #[error("{field} brings the request above {MAX_ELEMENTS} elements")]
     TooManyElements { field: &'static str },
 }

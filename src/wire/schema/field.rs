@@ -11,10 +11,7 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    const ALL: Self = Self {
-        min: 0,
-        max: i16::MAX,
-    };
+    const ALL: Self = Self { min: 0, max: i16::MAX };
     const NONE: Self = Self { min: 1, max: 0 };
 
     pub(super) const fn contains(self, version: i16) -> bool {
@@ -69,10 +66,7 @@ impl Type {
             Self::Struct(fields) => {
                 let tags = if flexible { VARINT } else { 0 };
                 let present = fields.iter().filter(|field| field.is_plain_in(version));
-                present
-                    .map(|field| field.min_size(version, flexible))
-                    .sum::<usize>()
-                    + tags
+                present.map(|field| field.min_size(version, flexible)).sum::<usize>() + tags
             }
         }
     }
@@ -92,13 +86,7 @@ pub(super) struct Field {
 
 /// A field of every version, never null; the methods below narrow that.
 pub(super) const fn field(name: &'static str, ty: Type) -> Field {
-    Field {
-        name,
-        ty,
-        versions: Versions::ALL,
-        nullable: Versions::NONE,
-        tag: None,
-    }
+    Field { name, ty, versions: Versions::ALL, nullable: Versions::NONE, tag: None }
 }
 
 impl Field {
@@ -118,10 +106,7 @@ impl Field {
     }
 
     pub(super) const fn nullable_since(mut self, version: i16) -> Self {
-        self.nullable = Versions {
-            min: version,
-            max: i16::MAX,
-        };
+        self.nullable = Versions { min: version, max: i16::MAX };
         self
     }
 
@@ -138,11 +123,7 @@ impl Field {
     /// A nullable struct is one byte when it is null; of the other types, null takes no less than empty.
     fn min_size(&self, version: i16, flexible: bool) -> usize {
         let may_be_absent = matches!(self.ty, Type::Struct(_)) && self.nullable.contains(version);
-        if may_be_absent {
-            1
-        } else {
-            self.ty.min_size(version, flexible)
-        }
+        if may_be_absent { 1 } else { self.ty.min_size(version, flexible) }
     }
 }
 
@@ -160,13 +141,7 @@ pub(super) struct Request {
 /// A request of version 0 alone that is never flexible; the methods below widen that.
 pub(super) const fn request(api_key: i16, name: &'static str, fields: &'static [Field]) -> Request {
     let versions = Versions { min: 0, max: 0 };
-    Request {
-        api_key,
-        name,
-        versions,
-        flexible_from: i16::MAX,
-        fields,
-    }
+    Request { api_key, name, versions, flexible_from: i16::MAX, fields }
 }
 
 impl Request {

@@ -12,11 +12,7 @@ use super::*;
 
 /// kafka-protocol 0.18 ends at `ListOffsets` 10; 11 only adds a meaning to a timestamp.
 fn decoder_version(api_key: i16, version: i16) -> i16 {
-    if api_key == 2 {
-        version.min(10)
-    } else {
-        version
-    }
+    if api_key == 2 { version.min(10) } else { version }
 }
 
 /// Decodes `body` and returns the request and how many bytes it took.
@@ -30,9 +26,7 @@ fn decode(api_key: i16, version: i16, body: &[u8]) -> Option<(RequestKind, usize
 fn every_version() -> Vec<(i16, i16)> {
     let all = |request: &Request| {
         let (key, Versions { min, max }) = (request.api_key, request.versions);
-        (min..=max)
-            .map(move |version| (key, version))
-            .collect::<Vec<_>>()
+        (min..=max).map(move |version| (key, version)).collect::<Vec<_>>()
     };
     table::REQUESTS.iter().flat_map(all).collect()
 }
@@ -106,9 +100,7 @@ impl Writer<'_> {
         if !self.flexible {
             return;
         }
-        let known = fields
-            .iter()
-            .filter(|f| f.tag.is_some() && f.versions.contains(version));
+        let known = fields.iter().filter(|f| f.tag.is_some() && f.versions.contains(version));
         let mut tagged = Vec::new();
         for field in known {
             if self.choice(2) == 1 {
@@ -132,12 +124,7 @@ impl Writer<'_> {
 fn valid_body(api_key: i16, version: i16, entropy: &[u8]) -> Bytes {
     let request = request(api_key).unwrap();
     let flexible = version >= request.flexible_from;
-    let mut writer = Writer {
-        out: BytesMut::new(),
-        entropy: entropy.iter(),
-        version,
-        flexible,
-    };
+    let mut writer = Writer { out: BytesMut::new(), entropy: entropy.iter(), version, flexible };
     writer.fields(request.fields);
     writer.out.freeze()
 }
@@ -147,11 +134,7 @@ fn check_agreement(api_key: i16, version: i16, body: &[u8]) {
     if let Ok(walked) = walk(api_key, version, body) {
         let decoded = decode(api_key, version, body);
         let consumed = decoded.map(|(_, consumed)| consumed);
-        assert_eq!(
-            consumed,
-            Some(walked.consumed),
-            "api {api_key} v{version} {body:02x?}"
-        );
+        assert_eq!(consumed, Some(walked.consumed), "api {api_key} v{version} {body:02x?}");
     }
 }
 
@@ -168,17 +151,11 @@ fn every_frame_written_from_kafkas_message_json_walks_to_its_end() {
         let frame = std::fs::read(&path).unwrap();
         let api_key = i16::from_be_bytes([frame[0], frame[1]]);
         let version = i16::from_be_bytes([frame[2], frame[3]]);
-        let header_version = ApiKey::try_from(api_key)
-            .unwrap()
-            .request_header_version(version);
+        let header_version = ApiKey::try_from(api_key).unwrap().request_header_version(version);
         let header = walk_header(header_version, &frame).unwrap();
         let walked = walk(api_key, version, &frame[header..]).map(|walked| walked.consumed);
         assert_eq!(walked, Ok(frame.len() - header), "{}", path.display());
-        assert!(
-            decode(api_key, version, &frame[header..]).is_some(),
-            "{}",
-            path.display()
-        );
+        assert!(decode(api_key, version, &frame[header..]).is_some(), "{}", path.display());
         seen.push((api_key, version));
     }
     seen.sort_unstable();
@@ -189,9 +166,7 @@ fn every_frame_written_from_kafkas_message_json_walks_to_its_end() {
 #[test]
 fn a_request_is_flexible_from_the_version_whose_header_is() {
     for (api_key, version) in every_version() {
-        let header_version = ApiKey::try_from(api_key)
-            .unwrap()
-            .request_header_version(version);
+        let header_version = ApiKey::try_from(api_key).unwrap().request_header_version(version);
         let flexible = version >= request(api_key).unwrap().flexible_from;
         assert_eq!(header_version == 2, flexible, "api {api_key} v{version}");
     }
@@ -206,30 +181,17 @@ fn twenty_bytes_that_announce_two_billion_topics_are_refused() {
     frame.put_i32(0);
     assert_eq!(frame.len(), 20);
     let header = walk_header(1, &frame).unwrap();
-    let refusal = WalkError::Count {
-        field: "Topics",
-        count: i32::MAX.into(),
-        min_size: 2,
-        left: 4,
-    };
+    let refusal = WalkError::Count { field: "Topics", count: i32::MAX.into(), min_size: 2, left: 4 };
     assert_eq!(walk(3, 1, &frame[header..]), Err(refusal));
 }
 
 #[test]
 fn a_count_is_bounded_by_the_smallest_element_of_its_version() {
-    let refusal = |min_size, left| WalkError::Count {
-        field: "Topics",
-        count: 3,
-        min_size,
-        left,
-    };
+    let refusal = |min_size, left| WalkError::Count { field: "Topics", count: 3, min_size, left };
     assert_eq!(walk(3, 1, &[0, 0, 0, 3, 0, 0, 0, 0]), Err(refusal(2, 4)));
     // Flexible from v9: a compact string and the count of tagged fields; a topic id besides from v10.
     assert_eq!(walk(3, 9, &[4, 1, 0, 1, 0]), Err(refusal(2, 4)));
-    assert_eq!(
-        walk(3, 10, &[&[4][..], &[0; 53]].concat()),
-        Err(refusal(18, 53))
-    );
+    assert_eq!(walk(3, 10, &[&[4][..], &[0; 53]].concat()), Err(refusal(18, 53)));
 }
 
 #[test]
@@ -237,11 +199,7 @@ fn a_count_that_lies_in_any_array_of_any_version_is_refused() {
     for (api_key, version) in every_version() {
         let body = valid_body(api_key, version, &[1; 4096]);
         for at in 0..body.len() {
-            for lie in [
-                &[0x7f, 0xff, 0xff, 0xff][..],
-                &[0xff, 0xff, 0xff, 0xff, 0x0f],
-                &[0xff, 0xff],
-            ] {
+            for lie in [&[0x7f, 0xff, 0xff, 0xff][..], &[0xff, 0xff, 0xff, 0xff, 0x0f], &[0xff, 0xff]] {
                 let mut lying = body.to_vec();
                 let end = body.len().min(at + lie.len());
                 lying[at..end].copy_from_slice(&lie[..end - at]);
@@ -254,49 +212,22 @@ fn a_count_that_lies_in_any_array_of_any_version_is_refused() {
 #[test]
 fn bytes_after_the_body_are_not_consumed_and_no_error() {
     let walked = walk(3, 1, b"\0\0\0\0junk").unwrap();
-    assert_eq!(
-        walked,
-        Walked {
-            consumed: 4,
-            elements: 0
-        }
-    );
+    assert_eq!(walked, Walked { consumed: 4, elements: 0 });
 }
 
 #[test]
 fn null_is_refused_where_the_schema_has_none() {
-    assert_eq!(
-        walk(3, 0, &[0xff; 4]),
-        Err(WalkError::Null {
-            field: "Topics",
-            version: 0
-        })
-    );
+    assert_eq!(walk(3, 0, &[0xff; 4]), Err(WalkError::Null { field: "Topics", version: 0 }));
     assert_eq!(walk(3, 1, &[0xff; 4]).unwrap().consumed, 4);
-    assert_eq!(
-        walk(20, 4, &[0]),
-        Err(WalkError::Null {
-            field: "TopicNames",
-            version: 4
-        })
-    );
+    assert_eq!(walk(20, 4, &[0]), Err(WalkError::Null { field: "TopicNames", version: 4 }));
 }
 
 #[test]
 fn negative_lengths_other_than_null_are_refused() {
     let refusal = walk(3, 1, &[0xff, 0xff, 0xff, 0xfe]);
-    assert!(
-        matches!(refusal, Err(WalkError::Count { count: -2, .. })),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, Err(WalkError::Count { count: -2, .. })), "{refusal:?}");
     let refusal = walk(22, 0, &[0xff, 0xfe, 0, 0, 0, 0]);
-    assert_eq!(
-        refusal,
-        Err(WalkError::Length {
-            field: "TransactionalId",
-            length: -2
-        })
-    );
+    assert_eq!(refusal, Err(WalkError::Length { field: "TransactionalId", length: -2 }));
 }
 
 #[test]
@@ -325,22 +256,11 @@ const FETCH_V12: [u8; 28] = {
 fn a_known_tagged_field_is_walked_inside_its_size() {
     let with_tags = |tags: &[u8]| walk(1, 12, &[&FETCH_V12, tags].concat());
     assert_eq!(with_tags(&[1, 0, 2, 2, b'a']).unwrap().consumed, 33);
-    let too_long = WalkError::TagSize {
-        field: "ClusterId",
-        size: 3,
-        consumed: 2,
-    };
+    let too_long = WalkError::TagSize { field: "ClusterId", size: 3, consumed: 2 };
     assert_eq!(with_tags(&[1, 0, 3, 2, b'a', 0]), Err(too_long));
-    let too_short = WalkError::Truncated {
-        field: "ClusterId",
-        needed: 1,
-        left: 0,
-    };
+    let too_short = WalkError::Truncated { field: "ClusterId", needed: 1, left: 0 };
     assert_eq!(with_tags(&[1, 0, 1, 2, b'a']), Err(too_short));
-    let unknown_yet = WalkError::UnexpectedTag {
-        field: "ReplicaState",
-        version: 12,
-    };
+    let unknown_yet = WalkError::UnexpectedTag { field: "ReplicaState", version: 12 };
     assert_eq!(with_tags(&[1, 1, 1, 0]), Err(unknown_yet));
 }
 
@@ -352,10 +272,7 @@ fn more_elements_than_a_request_may_hold_are_refused() {
         body.put_bytes(0, 2 * count);
         body
     };
-    assert_eq!(
-        walk(3, 0, &body(MAX_ELEMENTS)).unwrap().elements,
-        MAX_ELEMENTS
-    );
+    assert_eq!(walk(3, 0, &body(MAX_ELEMENTS)).unwrap().elements, MAX_ELEMENTS);
     let refusal = walk(3, 0, &body(MAX_ELEMENTS + 1));
     assert_eq!(refusal, Err(WalkError::TooManyElements { field: "Topics" }));
 }
@@ -378,29 +295,15 @@ fn a_decoded_element_takes_no_more_than_the_bound_says() {
     assert!(largest <= 128, "{largest}");
     // A leaf of std's BTreeMap holds 11 entries, its parent and two counts.
     let map_node = 11 * (size_of::<i32>() + size_of::<Bytes>()) + 16;
-    assert!(
-        largest + map_node <= 2 * MAX_ELEMENT_BYTES,
-        "{largest} {map_node}"
-    );
+    assert!(largest + map_node <= 2 * MAX_ELEMENT_BYTES, "{largest} {map_node}");
 }
 
 #[test]
 fn what_the_table_does_not_cover_is_named_in_the_refusal() {
-    assert_eq!(
-        walk(999, 0, &[]),
-        Err(WalkError::UnknownApi { api_key: 999 })
-    );
-    let refusal = WalkError::UnsupportedVersion {
-        api: "Fetch",
-        version: 3,
-        min: 4,
-        max: 18,
-    };
+    assert_eq!(walk(999, 0, &[]), Err(WalkError::UnknownApi { api_key: 999 }));
+    let refusal = WalkError::UnsupportedVersion { api: "Fetch", version: 3, min: 4, max: 18 };
     assert_eq!(walk(1, 3, &[]), Err(refusal));
-    assert_eq!(
-        walk_header(0, &[0; 20]),
-        Err(WalkError::UnsupportedHeader { version: 0 })
-    );
+    assert_eq!(walk_header(0, &[0; 20]), Err(WalkError::UnsupportedHeader { version: 0 }));
     assert_eq!(versions(2), Some(1..=11));
     assert_eq!(versions(999), None);
 }
@@ -415,13 +318,7 @@ fn a_nullable_struct_is_one_byte_when_absent() {
     };
     assert_eq!(walked(&[0xff]), Ok(1));
     assert_eq!(walked(&[1, 0, 0, 0, 9]), Ok(5));
-    assert_eq!(
-        walked(&[2, 0, 0, 0, 9]),
-        Err(WalkError::Length {
-            field: "Cursor",
-            length: 2
-        })
-    );
+    assert_eq!(walked(&[2, 0, 0, 0, 9]), Err(WalkError::Length { field: "Cursor", length: 2 }));
     assert_eq!(Type::Struct(OUTER).min_size(0, false), 1);
 }
 
