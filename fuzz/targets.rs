@@ -3,8 +3,12 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of the functions")]
 
+#[path = "damage.rs"]
+mod damage;
+
 use bateau::model::compression::Compression;
 use bateau::model::record::{Records, validate_records};
+use bateau::wire::frame::{FrameBuffer, READ_MIN};
 use bateau::wire::schema::{MAX_ELEMENTS, versions, walk, walk_header};
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
@@ -12,6 +16,9 @@ use kafka_protocol::protocol::Decodable;
 
 /// What a batch may unpack to.
 const UNPACKED_LIMIT: usize = 256 * 1024;
+
+/// The largest frame that is taken.
+const FRAME_MAX: usize = 1000;
 
 const BATCH_HEADER: usize = 61;
 
@@ -79,4 +86,42 @@ pub(crate) fn batch(batch: &[u8]) {
         read += 1;
     }
     assert_eq!((read, keyless > 0), (facts.count, facts.first_keyless.is_some()));
+}
+
+/// Frames come out whole and the same, however the bytes are cut; room is made for what came, not for what is announced.
+/// The first byte says how they are cut.
+pub(crate) fn frame(input: &[u8]) {
+    let Some((cut, bytes)) = input.split_first() else {
+        return;
+    };
+    let frames_of = |cut: usize| {
+        let (mut buffer, mut frames) = (FrameBuffer::new(FRAME_MAX), Vec::new());
+        for part in bytes.chunks(cut) {
+            assert!(buffer.room_wanted() <= (2 * buffer.len()).max(2 * READ_MIN).max(bytes.len()));
+            buffer.space(part.len()).extend_from_slice(part);
+            loop {
+                let has_frame = buffer.has_frame();
+                match buffer.next_frame() {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break assert!(!has_frame),
+                    Err(error) => return (frames, Some(error)),
+                }
+                if cut.is_multiple_of(3) {
+                    buffer.release();
+                }
+            }
+        }
+        (frames, None)
+    };
+    assert_eq!(frames_of(usize::from(*cut).max(1)), frames_of(bytes.len().max(1)));
+}
+
+/// A log, its indexes, its snapshot and the votes, damaged anywhere.
+pub(crate) fn log(input: &[u8]) {
+    damage::reopened(input, None);
+}
+
+/// The indexes alone, which are derived: what is wrong in them is seen or repaired.
+pub(crate) fn index(input: &[u8]) {
+    damage::reopened(input, Some("index"));
 }

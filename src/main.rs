@@ -93,8 +93,11 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        // Some errors name their cause themselves.
+        if !text.contains(&said) {
+            text = text + ": " + &said;
+        }
         cause = error.source();
     }
     text

@@ -10,6 +10,8 @@ use std::path::Path;
 /// Some 5 seconds each in a debug build.
 const REQUEST_ROUNDS: u32 = 400_000;
 const BATCH_ROUNDS: u32 = 100_000;
+const FRAME_ROUNDS: u32 = 100_000;
+const DISK_ROUNDS: u32 = 10_000;
 
 /// No changed input grows beyond this.
 const MAX_INPUT: usize = 4096;
@@ -36,6 +38,21 @@ fn requests_that_pass_the_walk_are_decoded_whatever_is_in_them() {
 #[test]
 fn batches_unpack_within_their_limit_or_not_at_all() {
     fuzz("batch", BATCH_ROUNDS, targets::batch);
+}
+
+#[test]
+fn frames_come_out_the_same_however_they_are_cut() {
+    fuzz("frame", FRAME_ROUNDS, targets::frame);
+}
+
+#[test]
+fn a_damaged_log_is_refused_or_opened_and_read() {
+    fuzz("log", DISK_ROUNDS, targets::log);
+}
+
+#[test]
+fn a_damaged_index_is_refused_or_rebuilt() {
+    fuzz("index", DISK_ROUNDS, targets::index);
 }
 
 fn fuzz(target: &str, rounds: u32, run: fn(&[u8])) {

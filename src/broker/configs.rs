@@ -62,7 +62,7 @@ impl Broker {
         change: ConfigChange,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let image = self.image();
         let topic = find(&image, &TopicRef::Name(topic.into()))?;
         let overrides = changed(&topic.overrides, &change, Scope::Topic)?;
@@ -80,7 +80,7 @@ impl Broker {
         change: ConfigChange,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let image = self.image();
         let none = BTreeMap::new();
         let current = match node {

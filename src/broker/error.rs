@@ -90,7 +90,7 @@ impl BrokerError {
             GroupError::Stopped { reason } => {
                 Self::LogUnavailable { partition: partition.to_string(), reason }
             }
-            GroupError::NoElection => {
+            GroupError::NoElection | GroupError::Vanished { .. } => {
                 Self::LogUnavailable { partition: partition.to_string(), reason: error.to_string() }
             }
         }

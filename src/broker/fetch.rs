@@ -106,12 +106,14 @@ impl Broker {
         }
     }
 
+    /// The groups of all partitions; those that do not run yet are started side by side.
     async fn groups_of(&self, plan: &FetchPlan) -> Vec<Result<Arc<Group>, BrokerError>> {
-        let mut groups = Vec::with_capacity(plan.partitions.len());
-        for want in &plan.partitions {
-            groups.push(self.group(&want.topic, want.partition, want.current_leader_epoch).await);
-        }
-        groups
+        let group = |want: &FetchPartition| {
+            let (topic, partition, epoch) =
+                (Arc::clone(&want.topic), want.partition, want.current_leader_epoch);
+            async move { self.group(&topic, partition, epoch).await }
+        };
+        futures_util::future::join_all(plan.partitions.iter().map(group)).await
     }
 }
 
@@ -134,13 +136,7 @@ fn read_all(
     let mut at_least_one = true;
     let mut answers = Vec::with_capacity(plan.partitions.len());
     for (want, group) in plan.partitions.iter().zip(groups) {
-        let answer = group.and_then(|group| match group.has_stopped() {
-            true => Err(BrokerError::LogUnavailable {
-                partition: group.partition.identity.name.to_string(),
-                reason: "its Raft group has stopped".into(),
-            }),
-            false => read_one(&group.partition, want, left, at_least_one),
-        });
+        let answer = group.and_then(|group| read_one(&group.partition, want, left, at_least_one));
         if let Ok(read) = &answer {
             let bytes = read.bytes();
             left = left.saturating_sub(bytes);

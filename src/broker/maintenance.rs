@@ -63,12 +63,14 @@ impl Broker {
         let due = due_start(&group.partition.segments(), settings, lines.high_watermark(), self.now_ms());
         match due.filter(|start| *start > lines.log_start()) {
             Some(start) => self.let_go(&group, start).await,
-            None => Ok(()),
+            // What could not be let go last time.
+            None => self.shorten(&group).await,
         }
     }
 
     async fn let_go(&self, group: &Group, start: Offset) -> Result<(), BrokerError> {
         tracing::info!(partition = %group.partition.identity.name, %start, "retention moves the log start");
+        group.partition.close_active_below(start)?;
         self.move_log_start(group, start).await
     }
 

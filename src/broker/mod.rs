@@ -138,7 +138,7 @@ impl Broker {
             .ok_or_else(|| BrokerError::UnknownPartition { topic: topic.name.to_string(), partition })
     }
 
-    /// The partition's running group, if `asked` is its epoch.
+    /// The partition's group to read from, if `asked` is its epoch.
     async fn group(
         &self,
         topic: &TopicImage,
@@ -146,13 +146,20 @@ impl Broker {
         asked: Option<LeaderEpoch>,
     ) -> Result<Arc<Group>, BrokerError> {
         let log = self.log(topic, partition)?;
-        let group = log.group().await.map_err(|error| BrokerError::of_log(&log.identity.name, error))?;
+        let group = log.group_to_read().await.map_err(|error| BrokerError::of_log(&log.identity.name, error))?;
         let current = group.leader_epoch();
         match asked {
             Some(asked) if asked < current => Err(BrokerError::FencedLeaderEpoch { asked, current }),
             Some(asked) if asked > current => Err(BrokerError::UnknownLeaderEpoch { asked, current }),
             _ => Ok(group),
         }
+    }
+
+    /// The controller's lock. The image shows all that was agreed on or proposed before.
+    async fn control(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        let guard = self.0.controller.lock().await;
+        self.0.metadata.settled().await;
+        guard
     }
 
     /// Makes this node and its address known to the cluster, unless they are.
@@ -162,7 +169,7 @@ impl Broker {
         (host, port): (String, u16),
         rack: Option<String>,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let node =
             NodeImage { id: self.0.node, directory_id: directory, kafka_host: host, kafka_port: port, rack };
         if self.image().nodes.get(&node.id) == Some(&node) {

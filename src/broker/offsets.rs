@@ -113,23 +113,22 @@ impl Broker {
         Ok(lines.log_start())
     }
 
-    /// Moves the log start by agreement, then lets whole segments below it go.
+    /// Moves the log start by agreement, then lets go of what lies below it.
     pub(super) async fn move_log_start(&self, group: &Group, to: Offset) -> Result<(), BrokerError> {
         let name = &group.partition.identity.name;
         group.move_log_start(to).await.map_err(|e| BrokerError::of_group(name, e))?;
-        let start = group.partition.lines.log_start();
-        let below = |s: &crate::storage::SegmentFacts| !s.active && s.next_offset <= start;
-        let upto = group
-            .partition
-            .segments()
-            .iter()
-            .take_while(|s| below(s))
-            .filter_map(|s| s.last_raft_index)
-            .max();
-        match upto {
-            Some(upto) => group.purge(upto).await.map_err(|e| BrokerError::of_group(name, e)),
-            None => Ok(()),
+        self.shorten(group).await
+    }
+
+    /// Lets go of whole segments below the log start. Recovery must not need them any more, so a
+    /// snapshot that covers them comes first.
+    pub(super) async fn shorten(&self, group: &Group) -> Result<(), BrokerError> {
+        let Some(upto) = group.partition.expendable() else { return Ok(()) };
+        if group.partition.snapshot_index().is_none_or(|covered| covered < upto) {
+            group.durability.settle_all(&group.partition).await;
         }
+        let name = &group.partition.identity.name;
+        group.purge(upto).await.map_err(|e| BrokerError::of_group(name, e))
     }
 }
 

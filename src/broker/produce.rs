@@ -64,7 +64,7 @@ impl Broker {
                 needed,
             });
         }
-        self.0.space.check()?;
+        self.0.space.check(records.len())?;
         let batch = check(&records, &rules(&settings), self.now_ms())?;
         let log_append_time = batch.log_append_time;
         let group = log.group().await.map_err(|e| BrokerError::of_log(&log.identity.name, e))?;

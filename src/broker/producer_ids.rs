@@ -17,7 +17,7 @@ impl Broker {
     pub async fn init_producer_id(&self) -> Result<(i64, i16), BrokerError> {
         let mut block = self.0.producer_ids.0.lock().await;
         if block.0 == block.1 {
-            let _only_one = self.0.controller.lock().await;
+            let _only_one = self.control().await;
             let first = self.image().next_producer_id;
             let taken = Command::ProducerIdsTaken(ProducerIdsTaken { next: first + BLOCK });
             self.change_metadata(vec![taken]).await?;

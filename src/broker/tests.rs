@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use bytes::Bytes;
 
+mod crash;
+
 use super::*;
 use crate::model::Offset;
 use crate::model::record::{BatchBuilder, BatchOptions, NewRecord, Producer};
@@ -23,14 +25,22 @@ impl Node {
     }
 
     async fn start(&self) -> Broker {
+        self.started().await.unwrap()
+    }
+
+    /// A broker, unless the disk refuses.
+    async fn try_start(&self) -> Option<Broker> {
+        self.started().await.ok()
+    }
+
+    async fn started(&self) -> Result<Broker, Box<dyn std::error::Error>> {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let data_dir = DataDir::open(Arc::clone(&disk), Path::new(DIR), Uuid::new_v4()).unwrap();
+        let data_dir = DataDir::open(Arc::clone(&disk), Path::new(DIR), Uuid::new_v4())?;
         let meta = data_dir.meta();
         let cluster_id = meta.cluster_id.unwrap_or_else(Uuid::new_v4);
-        data_dir.set_identity(cluster_id, 1).unwrap();
+        data_dir.set_identity(cluster_id, 1)?;
         let flusher = Flusher::inline();
-        let votes =
-            Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(&flusher)).unwrap();
+        let votes = Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(&flusher))?;
         let now = Arc::clone(&self.now);
         let storage = NodeStorage {
             data_dir: Arc::new(data_dir),
@@ -40,10 +50,10 @@ impl Node {
             clock: Clock::new(move || now.load(Relaxed)),
             failed: Arc::default(),
         };
-        let metadata = MetadataLog::start(storage.clone()).await.unwrap();
+        let metadata = MetadataLog::start(storage.clone()).await?;
         let broker = Broker::new(1, storage, metadata, BTreeMap::new());
-        broker.register(meta.directory_id, ("localhost".into(), 9092), None).await.unwrap();
-        broker
+        broker.register(meta.directory_id, ("localhost".into(), 9092), None).await?;
+        Ok(broker)
     }
 }
 
@@ -282,4 +292,233 @@ async fn configuration_is_taken_in_at_once_and_kept() {
     let t = topic(&broker, "t", &[]).await;
     let settings = broker.topic_settings(&t);
     assert_eq!((settings.retention_ms, settings.max_message_bytes), (Some(777), 100));
+}
+
+#[tokio::test]
+async fn what_retention_lets_go_leaves_the_disk_also_if_it_was_the_active_segment() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[("segment.bytes", "1048576"), ("retention.ms", "1000")]).await;
+    let large = "x".repeat(400_000);
+    for _ in 0..3 {
+        let now = node.now.load(Relaxed);
+        produce(&broker, &t, batch(&[&large], Producer::NONE, now)).await.unwrap();
+    }
+    let stores = || {
+        let names = node.disk.read_dir(&Path::new(DIR).join("t-0")).unwrap();
+        names.into_iter().filter(|name| name.strip_suffix(".log").is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(stores().len(), 2);
+    node.now.fetch_add(1001, Relaxed);
+    broker.retain_all().await;
+    assert_eq!(stores(), ["00000000000000000003.log"], "all records were too old");
+    assert_eq!(produced(&broker, &t, &["next"]).await, 3);
+    broker.close().await;
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    assert_eq!(values(&read(&broker, &t, 3).await), ["next"]);
+}
+
+/// Until `made` succeeds, a second of the node's clock for each try.
+async fn after_pauses<T>(node: &Node, made: impl AsyncFn() -> Result<T, BrokerError>) -> T {
+    for _ in 0..5 {
+        node.now.fetch_add(1_001, Relaxed);
+        if let Ok(made) = made().await {
+            return made;
+        }
+    }
+    panic!("it does not recover");
+}
+
+#[tokio::test]
+async fn a_failed_append_is_not_remembered_of_its_producer() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    let (id, epoch) = broker.init_producer_id().await.unwrap();
+    let sent = |first, value: &str| batch(&[value], Producer { id, epoch, base_sequence: first }, 1);
+    assert_eq!(produce(&broker, &t, sent(0, "a")).await.unwrap(), 0);
+    node.disk.fail_write_after(0);
+    let failed = produce(&broker, &t, sent(1, "b")).await.unwrap_err();
+    assert!(matches!(failed, BrokerError::LogUnavailable { .. }), "{failed:?}");
+    // A clean stop writes a snapshot of what the partition remembers.
+    broker.close().await;
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    assert_eq!(produce(&broker, &t, sent(1, "b")).await.unwrap(), 1);
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_an_error_to_the_producer_and_loses_nothing() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    let (id, epoch) = broker.init_producer_id().await.unwrap();
+    let sent = |first, value: &str| batch(&[value], Producer { id, epoch, base_sequence: first }, 1);
+    assert_eq!(produce(&broker, &t, sent(0, "a")).await.unwrap(), 0);
+    node.disk.fail_sync_after(0);
+    let failed = produce(&broker, &t, sent(1, "b")).await.unwrap_err();
+    assert!(matches!(failed, BrokerError::LogUnavailable { .. }), "{failed:?}");
+    let base = after_pauses(&node, async || produce(&broker, &t, sent(1, "b")).await).await;
+    assert_eq!(base, 1);
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"]);
+    let after = Node { disk: node.disk.crash(CrashPolicy::Synced, 3), now: Arc::clone(&node.now) };
+    let broker = after.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_appends_and_serves_reads_and_deletions_until_there_is_space() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let (t, u) = (topic(&broker, "t", &[]).await, topic(&broker, "u", &[]).await);
+    produced(&broker, &t, &["a"]).await;
+    produced(&broker, &u, &["a"]).await;
+    node.disk.set_capacity(Some(100 << 20));
+    node.now.fetch_add(1_001, Relaxed);
+    let low = produce(&broker, &t, batch(&["b"], Producer::NONE, 1)).await.unwrap_err();
+    assert!(matches!(low, BrokerError::Storage(_)), "{low:?}");
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a"]);
+    assert_eq!(broker.delete_records(&t, 0, 1).await.unwrap(), Offset(1));
+    broker.delete_topic(&TopicRef::Name("u".into())).await.unwrap();
+    broker.close().await;
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    assert_eq!(broker.list_offset(&t, 0, OffsetSpec::Latest, None).await.unwrap().offset, 1);
+    node.disk.set_capacity(None);
+    node.now.fetch_add(1_001, Relaxed);
+    assert_eq!(produced(&broker, &t, &["b"]).await, 1);
+}
+
+#[tokio::test]
+async fn a_disk_without_any_space_serves_reads_and_appends_go_on_by_themselves_after_it() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    produced(&broker, &t, &["a"]).await;
+    // The watermark looks at the disk now and then; what comes between may meet its very end.
+    let free = 1 << 40;
+    node.disk.set_capacity(Some(free));
+    produced(&broker, &t, &["b"]).await;
+    node.disk.set_capacity(Some(0));
+    produce(&broker, &t, batch(&["c"], Producer::NONE, 1)).await.unwrap_err();
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"], "what was agreed on is read");
+    node.disk.set_capacity(None);
+    after_pauses(&node, async || produce(&broker, &t, batch(&["c"], Producer::NONE, 1)).await).await;
+    assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_metadata_change_that_the_disk_refused_can_be_made_later() {
+    let node = Node::new();
+    let broker = node.start().await;
+    for fault in [MemDisk::fail_write_after, MemDisk::fail_sync_after] {
+        fault(&node.disk, 0);
+        let new =
+            || NewTopic { name: "t".into(), partitions: 1, replication_factor: 1, ..NewTopic::default() };
+        let refused = broker.create_topics(vec![new()], false).await.pop().unwrap().unwrap_err();
+        assert!(matches!(refused, BrokerError::LogUnavailable { .. }), "{refused:?}");
+        let made = after_pauses(&node, async || {
+            match broker.create_topics(vec![new()], false).await.pop().unwrap() {
+                Err(BrokerError::TopicExists { .. }) | Ok(_) => Ok(()),
+                Err(other) => Err(other),
+            }
+        });
+        made.await;
+        broker.delete_topic(&TopicRef::Name("t".into())).await.unwrap();
+        assert_eq!(broker.image().partitions, 0);
+    }
+}
+
+#[tokio::test]
+async fn callers_that_go_away_leave_neither_a_topic_made_twice_nor_a_group_half_started() {
+    let node = Node::new();
+    let broker = node.start().await;
+    for patience in 0..12 {
+        let name = format!("t{patience}");
+        let new = |name: &str| NewTopic {
+            name: name.into(),
+            partitions: 1,
+            replication_factor: 1,
+            ..NewTopic::default()
+        };
+        polled(patience, broker.create_topics(vec![new(&name)], false)).await;
+        drop(broker.create_topics(vec![new(&name)], false).await);
+        let t = topic(&broker, &name, &[]).await;
+        assert_eq!(broker.image().partitions, broker.image().topics().len());
+        polled(patience, produce(&broker, &t, batch(&["a"], Producer::NONE, 1))).await;
+        let end = produced(&broker, &t, &["b"]).await + 1;
+        let epoch = broker.leader(&t, 0).epoch;
+        assert_eq!(epoch, LeaderEpoch(1), "the group was started once");
+        assert_eq!(i64::try_from(read(&broker, &t, 0).await.len()).unwrap(), end);
+    }
+}
+
+/// Polls `asked` at most so many times, as a connection does that is then reset.
+async fn polled<T>(times: usize, asked: impl Future<Output = T>) {
+    let mut asked = std::pin::pin!(asked);
+    for _ in 0..times {
+        if futures_util::poll!(&mut asked).is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_has_voted_and_is_gone_is_not_made_anew_in_silence() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    produced(&broker, &t, &["a"]).await;
+    broker.close().await;
+    node.disk.remove_dir_all(Path::new("/data/t-0")).unwrap();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    let lost = produce(&broker, &t, batch(&["b"], Producer::NONE, 1)).await.unwrap_err();
+    assert!(lost.to_string().contains("its log in /data/t-0 is empty"), "{lost}");
+    topic(&broker, "u", &[]).await;
+}
+
+#[tokio::test]
+async fn a_purged_log_starts_again() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[("segment.ms", "100")]).await;
+    for value in ["a", "b", "c"] {
+        node.now.fetch_add(101, Relaxed);
+        produced(&broker, &t, &[value]).await;
+    }
+    assert_eq!(broker.delete_records(&t, 0, 2).await.unwrap(), Offset(2));
+    broker.close().await;
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    assert_eq!(read(&broker, &t, 2).await, [(2, "c".to_owned())]);
+    assert_eq!(produced(&broker, &t, &["d"]).await, 3);
+}
+
+#[tokio::test]
+async fn a_segment_that_could_not_be_begun_leaves_nothing_behind() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[("retention.ms", "1000")]).await;
+    produced(&broker, &t, &["a"]).await;
+    node.now.fetch_add(10_000, Relaxed);
+    // Room for the new Store's header, none for its Index.
+    let used = u64::MAX - node.disk.free_bytes().unwrap();
+    node.disk.set_capacity(Some(used + 200));
+    broker.retain_all().await;
+    node.disk.set_capacity(None);
+    let begun = Path::new("/data/t-0/00000000000000000001.log");
+    assert!(!node.disk.exists(begun).unwrap(), "it would look like a segment after the next append");
+    node.now.fetch_add(10_000, Relaxed);
+    assert_eq!(produced(&broker, &t, &["b"]).await, 1);
+    for policy in CrashPolicy::ALL {
+        let after = Node { disk: node.disk.crash(policy, 5), now: Arc::clone(&node.now) };
+        let broker = after.start().await;
+        let t = topic(&broker, "t", &[]).await;
+        assert_eq!(read(&broker, &t, 1).await, [(1, "b".to_owned())], "{policy:?}");
+    }
 }

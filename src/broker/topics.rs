@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Broker, BrokerError};
 use crate::cluster::{
     Command, MetadataImage, PartitionsAdded, Placement, Replica, TopicCreated, TopicDeleted, TopicImage,
+    spawn,
 };
 use crate::keys::{ConfigEntry, KeyError, validate_topic};
 use crate::model::{TopicId, TopicName};
@@ -58,7 +59,7 @@ impl Broker {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Vec<Result<CreatedTopic, BrokerError>> {
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let image = self.image();
         let mut next_replica_id = image.next_replica_id.max(1);
         let mut planned: Vec<Result<Planned, BrokerError>> = Vec::with_capacity(topics.len());
@@ -154,12 +155,20 @@ impl Broker {
         spread(count, asked, image)
     }
 
-    /// Deletes a topic and its records.
+    /// Deletes a topic and its records. Once begun it goes on, also if the caller goes away: files
+    /// of a topic that the metadata does not know would be left for ever.
     pub async fn delete_topic(&self, which: &TopicRef) -> Result<(TopicName, TopicId), BrokerError> {
+        let (answer, wait) = tokio::sync::oneshot::channel();
+        let (broker, which) = (self.clone(), which.clone());
+        spawn(async move { drop(answer.send(broker.delete_topic_now(&which).await)) });
+        wait.await.unwrap_or(Err(BrokerError::Closing))
+    }
+
+    async fn delete_topic_now(&self, which: &TopicRef) -> Result<(TopicName, TopicId), BrokerError> {
         if !self.settings().delete_topics {
             return Err(BrokerError::TopicDeletionDisabled);
         }
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let image = self.image();
         let topic = find(&image, which)?;
         let topic_id = topic.id.0.as_bytes().to_vec();
@@ -177,7 +186,7 @@ impl Broker {
         assignments: Option<Vec<Vec<i32>>>,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.0.controller.lock().await;
+        let _only_one = self.control().await;
         let image = self.image();
         let topic = find(&image, &TopicRef::Name(name.into()))?;
         let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);

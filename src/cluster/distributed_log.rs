@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::clock::Clock;
 use super::durability::Durability;
-use super::raft::{Commands, Group, GroupError, GroupParts};
+use super::raft::{Commands, Group, GroupError, GroupParts, spawn};
 use crate::model::{LeaderEpoch, RaftIndex};
 use crate::partition::{Identity, Partition};
 use crate::storage::{DataDir, Disk, Flusher, GroupId, LogOptions, StorageError, Votes};
@@ -78,6 +78,9 @@ pub struct DistributedLog {
 struct Life {
     failed: Option<(i64, String)>,
     deleted: bool,
+    /// What was opened last. Retired before the log is opened again: there is one writer at a time,
+    /// whatever tasks of a group that ended still run.
+    opened: Option<Arc<Partition>>,
 }
 
 impl DistributedLog {
@@ -96,11 +99,20 @@ impl DistributedLog {
     ///
     /// # Errors
     /// [`LogError`] if it cannot be started, or must not be any more.
-    pub async fn group(&self) -> Result<Arc<Group>, LogError> {
+    pub async fn group(self: &Arc<Self>) -> Result<Arc<Group>, LogError> {
         if let Some(group) = self.running() {
             return Ok(group);
         }
-        self.start(None).await
+        self.in_a_task(None).await
+    }
+
+    /// As [`Self::group`]; if that can't be now, the one that stopped last: what was agreed on can
+    /// still be read, say on a disk that is full.
+    pub async fn group_to_read(self: &Arc<Self>) -> Result<Arc<Group>, LogError> {
+        match self.group().await {
+            Err(error) => self.active.load_full().ok_or(error),
+            running => running,
+        }
     }
 
     /// The group, if it runs.
@@ -119,12 +131,20 @@ impl DistributedLog {
     }
 
     /// As [`Self::group`], for the metadata log: its commands are applied from `applied` on.
-    pub(super) async fn start_with(
-        &self,
+    pub(super) async fn group_with(
+        self: &Arc<Self>,
         commands: Arc<dyn Commands>,
-        applied: impl FnOnce(&Partition) -> Option<RaftIndex> + Send + 'static,
+        applied: impl FnOnce(&Partition) -> Result<Option<RaftIndex>, StorageError> + Send + 'static,
     ) -> Result<Arc<Group>, LogError> {
-        self.start(Some((commands, Box::new(applied)))).await
+        self.in_a_task(Some((commands, Box::new(applied)))).await
+    }
+
+    /// Starts the group in a task of its own: a caller that goes away must not leave it half started.
+    async fn in_a_task(self: &Arc<Self>, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+        let (answer, wait) = oneshot::channel();
+        let log = Arc::clone(self);
+        spawn(async move { drop(answer.send(log.start(commands).await)) });
+        wait.await.unwrap_or(Err(LogError::Closing))
     }
 
     async fn start(&self, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
@@ -144,11 +164,18 @@ impl DistributedLog {
             tracing::debug!(partition = %self.identity.name, at, "left alone");
             return Err(LogError::Failed { partition: partition(), reason: reason.clone() });
         }
-        if let Some(stopped) = self.active.swap(None) {
-            tracing::warn!(partition = %self.identity.name, "its Raft group had stopped; opening the log again");
+        if let Some(stopped) = self.active.load_full() {
             stopped.stop().await;
+            if life.failed.is_none() {
+                // Requests that were sent one after the other fail one after the other: if the log
+                // took later ones at once, they would overtake the one that has to be sent again.
+                let reason = "its Raft group has stopped".to_owned();
+                tracing::warn!(partition = %self.identity.name, reason, "the log is opened again in a moment");
+                life.failed = Some((now, reason.clone()));
+                return Err(LogError::Failed { partition: partition(), reason });
+            }
         }
-        match self.open_and_start(commands).await {
+        match self.open_and_start(&mut life, commands).await {
             Ok(group) => {
                 life.failed = None;
                 self.active.store(Some(Arc::clone(&group)));
@@ -162,36 +189,45 @@ impl DistributedLog {
         }
     }
 
-    async fn open_and_start(&self, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+    async fn open_and_start(
+        &self,
+        life: &mut Life,
+        commands: Option<CommandsFrom>,
+    ) -> Result<Arc<Group>, LogError> {
         let settings = **self.settings.load();
-        let opened = self.open(settings.options).await;
-        let (partition, applied) = opened.map_err(|source| LogError::Storage {
+        let opened = self.open(life.opened.take(), settings.options).await;
+        let unusable = |source| LogError::Storage {
             partition: self.identity.name.to_string(),
             source: Arc::new(source),
-        })?;
+        };
+        let (partition, applied) = opened.map_err(unusable)?;
         let (commands, applied) = match commands {
             None => (None, applied),
-            Some((commands, applied)) => (Some(commands), applied(&partition)),
+            Some((commands, applied)) => (Some(commands), applied(&partition).map_err(unusable)?),
         };
         let NodeStorage { flusher, clock, votes, failed, .. } = self.storage.clone();
+        let partition = Arc::new(partition);
+        life.opened = Some(Arc::clone(&partition));
         let durability = Durability::new(flusher, clock, settings.flush_messages, settings.flush_ms);
-        let parts = GroupParts {
-            partition: Arc::new(partition),
-            id: self.group_id(),
-            votes,
-            durability,
-            commands,
-            applied,
-            failed,
-        };
+        let parts =
+            GroupParts { partition, id: self.group_id(), votes, durability, commands, applied, failed };
         Ok(Arc::new(Group::start(parts).await?))
     }
 
     /// Opens the files on one of the flusher's threads: recovery may read for a while.
-    async fn open(&self, options: LogOptions) -> Result<Opened, StorageError> {
+    async fn open(
+        &self,
+        before: Option<Arc<Partition>>,
+        options: LogOptions,
+    ) -> Result<Opened, StorageError> {
         let (answer, wait) = oneshot::channel();
         let (data_dir, identity) = (Arc::clone(&self.storage.data_dir), self.identity.clone());
-        self.storage.flusher.run(Box::new(move || drop(answer.send(open_in(&data_dir, identity, options)))));
+        self.storage.flusher.run(Box::new(move || {
+            if let Some(before) = before {
+                before.retire();
+            }
+            drop(answer.send(open_in(&data_dir, identity, options)));
+        }));
         wait.await.unwrap_or_else(|_| Err(stopped(&self.dir())))
     }
 
@@ -230,7 +266,7 @@ impl DistributedLog {
         self.settings.store(Arc::new(settings));
         if let Some(group) = self.running() {
             group.partition.set_options(settings.options);
-            group.durability.relax(settings.flush_messages, settings.flush_ms);
+            group.durability.relax(&group.partition, settings.flush_messages, settings.flush_ms);
         }
     }
 
@@ -257,7 +293,12 @@ impl DistributedLog {
         }
         let (data_dir, name) = (Arc::clone(&self.storage.data_dir), self.identity.name.clone());
         let (renamed, wait) = oneshot::channel();
+        let opened = life.opened.take();
         self.storage.flusher.run(Box::new(move || {
+            // The name may be another topic's as soon as this one's directory has gone.
+            if let Some(opened) = opened {
+                opened.retire();
+            }
             if !data_dir.disk().exists(&data_dir.partition_path(&name.topic, name.partition)).unwrap_or(true)
             {
                 // It was never used, so nothing was ever written.
@@ -274,7 +315,8 @@ impl DistributedLog {
     }
 }
 
-type CommandsFrom = (Arc<dyn Commands>, Box<dyn FnOnce(&Partition) -> Option<RaftIndex> + Send>);
+type CommandsFrom =
+    (Arc<dyn Commands>, Box<dyn FnOnce(&Partition) -> Result<Option<RaftIndex>, StorageError> + Send>);
 /// An open partition, and the Raft index up to which its state is known to be applied.
 type Opened = (Partition, Option<RaftIndex>);
 

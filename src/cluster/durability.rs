@@ -6,7 +6,9 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use std::time::Duration;
 
 use super::clock::Clock;
@@ -29,6 +31,9 @@ pub struct Durability {
     /// Records acknowledged and not yet handed to a sync.
     unsynced: AtomicU64,
     timer_armed: AtomicBool,
+    /// Appends whose sync is waited for. Raft takes a flush for that of all before it, so while
+    /// there are any, later appends wait as well.
+    waiting: AtomicU64,
     snapshotting: AtomicBool,
     applied: OnceLock<Arc<Progress>>,
 }
@@ -42,15 +47,19 @@ impl Durability {
             flush_ms: flush_ms.into(),
             unsynced: 0.into(),
             timer_armed: false.into(),
+            waiting: 0.into(),
             snapshotting: false.into(),
             applied: OnceLock::new(),
         })
     }
 
-    /// Takes over changed topic settings.
-    pub fn relax(&self, messages: u64, flush_ms: u64) {
-        self.messages.store(messages.max(1), Relaxed);
-        self.flush_ms.store(flush_ms, Relaxed);
+    /// Takes over changed topic settings; what was acknowledged under others is synced.
+    pub fn relax(&self, partition: &Arc<Partition>, messages: u64, flush_ms: u64) {
+        let messages = messages.max(1);
+        let before = (self.messages.swap(messages, Relaxed), self.flush_ms.swap(flush_ms, Relaxed));
+        if before != (messages, flush_ms) && self.unsynced.load(Relaxed) > 0 {
+            self.sync_in_background(partition);
+        }
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -72,9 +81,14 @@ impl Durability {
     ) {
         let messages = self.messages.load(Relaxed);
         let strict = messages <= 1;
-        if strict || appended.has_marker {
+        if strict || appended.has_marker || self.waiting.load(Acquire) > 0 {
             self.unsynced.store(0, Relaxed);
-            let done = move |result: Result<(), _>| done(result.map_err(io::Error::other));
+            self.waiting.fetch_add(1, AcqRel);
+            let durability = Arc::clone(self);
+            let done = move |result: Result<(), _>| {
+                done(result.map_err(io::Error::other));
+                durability.waiting.fetch_sub(1, AcqRel);
+            };
             self.flusher.sync(partition.flush_handle(), Box::new(done));
         } else {
             done(Ok(()));
@@ -138,13 +152,18 @@ impl Durability {
         self.flusher.sync(partition.flush_handle(), Box::new(synced));
     }
 
+    /// Waits until everything appended is synced.
+    pub(super) async fn synced(&self, partition: &Arc<Partition>) -> io::Result<()> {
+        let (synced, wait) = tokio::sync::oneshot::channel();
+        let done = move |result: Result<(), Arc<crate::storage::StorageError>>| _ = synced.send(result);
+        self.flusher.sync(partition.flush_handle(), Box::new(done));
+        wait.await.map_err(io::Error::other)?.map_err(io::Error::other)
+    }
+
     /// Waits until everything appended is synced and a snapshot of it is written: a clean stop.
     pub async fn settle_all(self: &Arc<Self>, partition: &Arc<Partition>) {
-        let (synced, wait) = tokio::sync::oneshot::channel();
-        let done =
-            move |result: Result<(), Arc<crate::storage::StorageError>>| _ = synced.send(result.is_ok());
-        self.flusher.sync(partition.flush_handle(), Box::new(done));
-        if !wait.await.unwrap_or(false) {
+        if let Err(error) = self.synced(partition).await {
+            tracing::warn!(partition = %partition.identity.name, %error, "not synced at its end");
             return;
         }
         let applied = self.applied.get().and_then(|p| p.applied());

@@ -5,7 +5,7 @@
 //! Raft index stands once more in the batch's base offset field, so that a torn head shows.
 
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::metadata::{Command, MetadataImage};
 use crate::model::{BatchHeader, RaftIndex};
@@ -18,6 +18,11 @@ const MAGIC: [u8; 8] = *b"BATEAUM\x01";
 const HEAD: usize = 16;
 /// The largest image that is read back.
 const IMAGE_BYTES_MAX: u64 = 1 << 30;
+
+/// Where the image of the log in `dir` stands.
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
 
 /// Writes the image under a temporary name, syncs it, and renames it over the old one.
 pub(super) fn write(

@@ -3,20 +3,22 @@
 //! Its snapshot is the image as a batch of commands, written every 16 MiB of log beside the log's
 //! own; the log before it is let go.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::distributed_log::{DistributedLog, LogError, LogSettings, NodeStorage};
 use super::image_file;
 use super::metadata::{Command, MetadataImage};
-use super::raft::{Commands, Group, Outcome};
+use super::raft::{Commands, Group, GroupError, Outcome, spawn};
 use crate::model::{BatchHeader, Offset, RaftIndex, TopicId, TopicName, TopicPartition};
-use crate::partition::{CheckedBatch, Identity};
-use crate::storage::{LogIdentity, LogOptions, SegmentFacts};
+use crate::partition::{CheckedBatch, Identity, Partition};
+use crate::storage::{Damage, LogIdentity, LogOptions, SegmentFacts, StorageError};
 
 /// The name of the log's directory, as Kafka calls it.
 const TOPIC: &str = "__cluster_metadata";
@@ -34,8 +36,10 @@ pub trait Changes: Send + Sync {
 
 /// See the module.
 pub struct MetadataLog {
-    log: DistributedLog,
+    log: Arc<DistributedLog>,
     keeper: Arc<Keeper>,
+    /// Held by a proposal until it is known what became of it, also if nobody waits any more.
+    in_flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl std::fmt::Debug for MetadataLog {
@@ -46,30 +50,43 @@ impl std::fmt::Debug for MetadataLog {
 
 /// Turns agreed batches into images.
 struct Keeper {
-    image: ArcSwap<MetadataImage>,
+    known: ArcSwap<Known>,
+    /// Held while a batch is applied.
     changes: Mutex<Option<Arc<dyn Changes>>>,
     bytes_since_image: AtomicU64,
-    applied: AtomicU64,
+}
+
+/// An image, and the Raft index as of which it is.
+struct Known {
+    image: Arc<MetadataImage>,
+    /// `None`: before any.
+    applied: Option<RaftIndex>,
 }
 
 impl Commands for Keeper {
-    fn apply(&self, index: RaftIndex, batch: &Bytes) {
-        let before = self.image.load_full();
-        let mut after = MetadataImage::clone(&before);
+    fn apply(&self, index: RaftIndex, batch: &Bytes) -> io::Result<()> {
+        let changes = self.changes.lock();
+        let known = self.known.load_full();
+        if known.applied.is_some_and(|applied| index <= applied) {
+            return Ok(());
+        }
+        let before = &known.image;
+        let mut after = MetadataImage::clone(before);
         let applied = Command::of_batch(batch)
             .and_then(|commands| commands.into_iter().try_for_each(|command| after.apply(command)));
         if let Err(error) = applied {
             // Going on would make another image than the log says: better none.
-            panic!("the metadata command at raft index {index} cannot be applied: {error}");
+            let reason = format!("the metadata command at raft index {index} cannot be applied: {error}");
+            tracing::error!(reason, "the metadata group stops");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let after = Arc::new(after);
-        self.image.store(Arc::clone(&after));
-        self.applied.store(index, Relaxed);
+        self.known.store(Arc::new(Known { image: Arc::clone(&after), applied: Some(index) }));
         self.bytes_since_image.fetch_add(batch.len() as u64, Relaxed);
-        let changes = self.changes.lock().clone();
-        if let Some(changes) = changes {
-            changes.changed(&before, &after);
+        if let Some(changes) = &*changes {
+            changes.changed(before, &after);
         }
+        Ok(())
     }
 }
 
@@ -100,19 +117,18 @@ impl MetadataLog {
         let (image, applied) = image_file::read(&**log.disk(), &log.dir())
             .map_err(|source| LogError::Storage { partition: TOPIC.into(), source: Arc::new(source) })?;
         let keeper = Arc::new(Keeper {
-            image: ArcSwap::from_pointee(image),
+            known: ArcSwap::from_pointee(Known { image: Arc::new(image), applied }),
             changes: Mutex::default(),
             bytes_since_image: 0.into(),
-            applied: applied.unwrap_or(0).into(),
         });
-        let commands: Arc<dyn Commands> = Arc::<Keeper>::clone(&keeper);
-        log.start_with(commands, move |_| applied).await?;
-        Ok(Self { log, keeper })
+        let started = Self { log: Arc::new(log), keeper, in_flight: Arc::default() };
+        started.group().await?;
+        Ok(started)
     }
 
     /// The image as of the newest agreed command.
     pub fn image(&self) -> Arc<MetadataImage> {
-        self.keeper.image.load_full()
+        Arc::clone(&self.keeper.known.load().image)
     }
 
     /// From now on `changes` is told of every change; first of all that is there.
@@ -122,17 +138,41 @@ impl MetadataLog {
         *slot = Some(changes);
     }
 
+    /// The running group. One that a storage error stopped is started again, after a pause.
+    async fn group(&self) -> Result<Arc<Group>, LogError> {
+        if let Some(group) = self.log.running() {
+            return Ok(group);
+        }
+        let applied = self.keeper.known.load().applied;
+        let commands: Arc<dyn Commands> = Arc::<Keeper>::clone(&self.keeper);
+        self.log.group_with(commands, move |partition| known_from(partition, applied)).await
+    }
+
+    /// Returns when the image shows what became of every earlier proposal, also of those whose
+    /// proposer went away.
+    pub async fn settled(&self) {
+        drop(self.in_flight.lock().await);
+    }
+
     /// Agrees on `commands`, all or none, and returns when they are applied here.
     pub async fn propose(&self, commands: Vec<Command>, now_ms: i64) -> Result<(), LogError> {
         let batch = Command::batch(commands, now_ms);
         let header = BatchHeader::parse(&batch).expect("a batch that was just built");
         let body = batch.slice(crate::model::batch::HEADER_LEN..);
         let checked = CheckedBatch { header, body, log_append_time: None, checked_ms: now_ms };
-        let group = self.log.running().ok_or_else(|| LogError::Failed {
-            partition: TOPIC.into(),
-            reason: "the metadata group has stopped; the node must be restarted".into(),
-        })?;
-        match group.propose(checked).await?.outcome().await? {
+        let group = self.group().await?;
+        let alone = Arc::clone(&self.in_flight).lock_owned().await;
+        let (answer, wait) = oneshot::channel();
+        let proposed_to = Arc::clone(&group);
+        spawn(async move {
+            let outcome = match proposed_to.propose(checked).await {
+                Ok(pending) => pending.outcome().await,
+                Err(error) => Err(error),
+            };
+            drop(alone);
+            drop(answer.send(outcome));
+        });
+        match wait.await.unwrap_or_else(|_| Err(GroupError::Stopped { reason: "it is closing".into() }))? {
             Outcome::Appended { .. } | Outcome::Done => {}
             Outcome::Refused(refusal) => unreachable!("a batch without a producer was refused: {refusal:?}"),
         }
@@ -149,7 +189,8 @@ impl MetadataLog {
     /// Writes the image down and lets go of the log before it. A failure costs only space.
     async fn write_image(&self, group: &Arc<Group>) {
         self.keeper.bytes_since_image.store(0, Relaxed);
-        let (image, applied) = (self.image(), self.keeper.applied.load(Relaxed));
+        let known = self.keeper.known.load_full();
+        let (image, Some(applied)) = (Arc::clone(&known.image), known.applied) else { return };
         let dir = self.log.dir();
         let written = self.log.in_background(move |disk| image_file::write(disk, &dir, &image, applied));
         if let Err(error) = written.await {
@@ -167,5 +208,18 @@ impl MetadataLog {
         if let Err(error) = moved {
             tracing::warn!(%error, "the metadata log was not shortened");
         }
+    }
+}
+
+/// From where on commands are to be applied.
+///
+/// # Errors
+/// [`StorageError::Corrupt`] if the log begins behind the image: commands are missing.
+fn known_from(partition: &Partition, applied: Option<RaftIndex>) -> Result<Option<RaftIndex>, StorageError> {
+    match partition.before_first() {
+        Some((_, before)) if applied.is_none_or(|applied| applied < before) => {
+            Err(Damage::Gap.at(&image_file::path(partition.reader().dir()), 0))
+        }
+        _ => Ok(applied),
     }
 }

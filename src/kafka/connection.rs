@@ -15,11 +15,12 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::api::{Api, Begun, BoxFuture, Order, Reply, RequestError};
+use super::complaints::Complaints;
 use super::context::Context;
 use super::ended::Ended;
 use super::handlers::{self, APIS};
-use super::inbox::Inbox;
-use super::memory::{Charge, RequestMemory};
+use super::inbox::{HELD_MAX, Inbox};
+use super::memory::{AnswerMemory, Charge, RequestMemory};
 use super::outbox::Outbox;
 use super::socket::Socket;
 use crate::wire::ApiKey;
@@ -30,8 +31,6 @@ use crate::wire::response::EncodeError;
 const IN_FLIGHT_MAX: usize = 64;
 /// How long a connection keeps its buffers while nothing happens.
 const QUIET_AFTER: Duration = Duration::from_secs(1);
-/// How long half a request may lie still while others wait for the memory that it holds.
-const HALF_SENT_MAX: Duration = Duration::from_secs(10);
 /// Stands for no limit on idle connections.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
@@ -51,27 +50,27 @@ impl Connection {
     pub(super) fn new(
         socket: Socket,
         context: Context,
-        memory: Arc<RequestMemory>,
+        (requests, answers): (Arc<RequestMemory>, Arc<AnswerMemory>),
         limits: &super::Limits,
     ) -> Self {
         Self {
             socket,
-            inbox: Inbox::new(limits.request_bytes_max, memory),
-            outbox: Outbox::default(),
+            inbox: Inbox::new(limits.request_bytes_max, requests),
+            outbox: Outbox::new(answers),
             context,
             idle_max: limits.idle_max.unwrap_or(FOR_EVER),
         }
     }
 
     /// Serves the client until it goes, misbehaves or `stop` resolves.
-    pub(super) async fn run(mut self, stop: impl Future<Output = ()> + Send) {
+    pub(super) async fn run(mut self, stop: impl Future<Output = ()> + Send, complaints: &Complaints) {
         let mut pending = VecDeque::new();
         let ended = match self.serve(&mut pending, stop).await {
             Err(ended) => ended,
             Ok(()) => Ended::Peer,
         };
         drop(pending);
-        ended.report(&self.context);
+        ended.report(&self.context, complaints);
     }
 
     /// `Ok` once the client has closed and everything that it sent is answered.
@@ -121,14 +120,15 @@ impl Connection {
         if quiet_for >= self.idle_max {
             return Err(Ended::Idle(self.idle_max));
         }
-        if quiet_for >= HALF_SENT_MAX && self.inbox.is_hoarding() {
-            return Err(Ended::Hoarding);
+        // Also of a client that sends a byte now and then.
+        if let Some(fault) = self.inbox.fault() {
+            return Err(fault);
         }
         if quiet_for < QUIET_AFTER {
             return Ok(last_active + QUIET_AFTER.min(self.idle_max));
         }
         self.inbox.rest();
-        let look_again = if self.inbox.is_half_sent() { quiet_for + HALF_SENT_MAX } else { self.idle_max };
+        let look_again = if self.inbox.is_half_sent() { quiet_for + QUIET_AFTER } else { self.idle_max };
         Ok(last_active + look_again.min(self.idle_max))
     }
 
@@ -156,7 +156,7 @@ impl Connection {
         }
         let begun = if api.order == Order::Waiting {
             self.outbox.flush(&self.socket).await?;
-            self.wait(api, frame, stop).await?
+            self.wait(api, frame, &charge, stop).await?
         } else {
             (api.begin)(&self.context, frame).await?
         };
@@ -169,23 +169,33 @@ impl Connection {
         }
     }
 
-    /// A request that may wait: it ends early if the client goes or the server stops.
+    /// A request that may wait: it ends early if the client goes, the server stops, or others need what `charge` holds.
     async fn wait(
         &mut self,
         api: &Api,
         frame: Bytes,
+        charge: &Charge,
         mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Result<Begun, Ended> {
         let Self { socket, inbox, context, .. } = self;
         let mut begun = (api.begin)(context, frame);
+        let start = Instant::now();
+        let mut look = std::pin::pin!(tokio::time::sleep(QUIET_AFTER));
         loop {
             let watch = inbox.may_read_ahead();
             tokio::select! {
                 biased;
                 done = &mut begun => return Ok(done?),
-                read = inbox.fill(socket), if watch => if read? == 0 {
+                read = inbox.fill_ahead(socket), if watch => if read? == 0 {
                     return Err(Ended::Peer);
                 },
+                () = &mut look => {
+                    inbox.rest();
+                    if start.elapsed() >= HELD_MAX && inbox.is_wanted(charge) {
+                        return Err(Ended::Hoarding);
+                    }
+                    look.as_mut().reset(Instant::now() + QUIET_AFTER);
+                }
                 () = &mut stop => return Err(Ended::Shutdown),
             }
         }

@@ -3,9 +3,11 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::api::RequestError;
+use super::complaints::Complaints;
 use super::context::Context;
 use crate::storage::StorageError;
 use crate::wire::frame::FrameError;
@@ -19,8 +21,12 @@ pub(super) enum Ended {
     Idle(Duration),
     #[error("the server stops")]
     Shutdown,
-    #[error("half a request lay still while memory was short")]
+    #[error("a request held memory for too long while others waited for it")]
     Hoarding,
+    #[error("no memory came free for the request within {0:?}")]
+    Starved(Duration),
+    #[error("answers that nobody reads hold {held} bytes, and this one of {bytes} was not read at once")]
+    AnswersFull { held: usize, bytes: usize },
     #[error("the client does not read its answers")]
     Stalled,
     #[error("an unacknowledged produce failed")]
@@ -46,23 +52,29 @@ impl From<io::Error> for Ended {
 }
 
 impl Ended {
-    /// Logs the end: a warning if the client, or we, broke the protocol.
-    pub(super) fn report(&self, context: &Context) {
+    /// Logs the end: a warning if the client, or we, broke the protocol; so many at a time.
+    pub(super) fn report(&self, context: &Context, complaints: &Complaints) {
         let Context { peer, request, .. } = context;
+        if matches!(self, Self::Peer | Self::Idle(_) | Self::Shutdown | Self::Unanswerable | Self::Socket(_))
+        {
+            return debug!(client = %peer, reason = %self, "connection closed");
+        }
+        let Some(not_logged) = complaints.may_say(Instant::now()) else { return };
         let client_id = request.client_id.as_deref().unwrap_or_default();
         let software = context.software_text();
         match self {
-            Self::Peer | Self::Idle(_) | Self::Shutdown | Self::Unanswerable | Self::Socket(_) => {
-                debug!(client = %peer, client_id, reason = %self, "connection closed");
-            }
             Self::Frame(_) | Self::Request(RequestError::Header(_)) => {
-                warn!(client = %peer, client_id, software, reason = %self, "connection closed: not a Kafka request");
+                warn!(
+                    client = %peer, client_id, software, reason = %self, not_logged,
+                    "connection closed: not a Kafka request"
+                );
             }
-            Self::Hoarding | Self::Stalled | Self::Records(_) | Self::Request(_) => {
+            _ => {
                 let source = std::error::Error::source(self).map(ToString::to_string).unwrap_or_default();
                 warn!(
                     client = %peer, client_id, software, api = ?request.api, version = request.version,
-                    correlation_id = request.correlation_id, reason = %self, source, "connection closed"
+                    correlation_id = request.correlation_id, reason = %self, source, not_logged,
+                    "connection closed"
                 );
             }
         }

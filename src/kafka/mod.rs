@@ -5,7 +5,9 @@
 //! *Invariants*: responses of a connection leave in the order of its requests; memory follows bytes that have arrived;
 //! every wait and queue has a bound; nothing that a client sends panics.
 
+mod admission;
 mod api;
+mod complaints;
 mod connection;
 mod context;
 mod ended;

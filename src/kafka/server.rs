@@ -1,24 +1,23 @@
 //! The listener: accepts connections within limits, and ends them when the broker stops.
 //!
-//! Not here: what happens on a connection (`connection.rs`).
+//! Not here: who may connect (`admission.rs`), what happens on a connection (`connection.rs`).
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info};
 
+use super::admission::Door;
+use super::complaints::Complaints;
 use super::connection::Connection;
 use super::context::Context;
 use super::fetch_session::FetchSessions;
-use super::memory::{self, RequestMemory};
+use super::memory::{self, AnswerMemory, RequestMemory};
 use super::socket::Socket;
 use crate::broker::Broker;
 use crate::keys::BrokerSettings;
@@ -29,22 +28,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The longest that a client may take none of its answer.
 const STALL_MAX: Duration = Duration::from_mins(1);
-/// The least time between two lines about refused connections.
-const REFUSED_LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// What clients may take of the broker.
+/// What clients may take of the broker: the limits that hold from start to stop. Those on connections may change
+/// while the node runs; `admission.rs` has them.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// `socket.request.max.bytes`.
     pub request_bytes_max: usize,
     /// `queued.max.request.bytes`; `None` (-1): a default of Bateau's.
     pub queued_bytes_max: Option<usize>,
-    /// `max.connections`.
-    pub connections_max: usize,
-    /// `max.connections.per.ip`.
-    pub connections_per_ip_max: usize,
-    /// `max.connections.per.ip.overrides`.
-    pub connections_per_ip_overrides: HashMap<IpAddr, usize>,
     /// `connections.max.idle.ms`; `None`: for ever.
     pub idle_max: Option<Duration>,
     /// `max.incremental.fetch.session.cache.slots`.
@@ -52,22 +44,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits that are in force. Overrides by host name are looked up, once.
+    /// The limits that the node starts with.
     pub fn of(settings: &BrokerSettings) -> Self {
-        let addresses = |host: &str| (host, 0).to_socket_addrs().map(Vec::from_iter).unwrap_or_default();
-        let overrides = settings.max_connections_per_ip_overrides.iter().flat_map(|(host, max)| {
-            let found = addresses(host);
-            if found.is_empty() {
-                warn!(host, "max.connections.per.ip.overrides names a host that has no address");
-            }
-            found.into_iter().map(|address| (address.ip(), *max as usize))
-        });
         Self {
             request_bytes_max: settings.socket_request_max_bytes as usize,
             queued_bytes_max: settings.queued_max_request_bytes.and_then(|bytes| usize::try_from(bytes).ok()),
-            connections_max: settings.max_connections as usize,
-            connections_per_ip_max: settings.max_connections_per_ip as usize,
-            connections_per_ip_overrides: overrides.collect(),
             idle_max: settings.connections_max_idle_ms.map(Duration::from_millis),
             fetch_sessions_max: settings.fetch_session_slots as usize,
         }
@@ -105,18 +86,19 @@ impl KafkaServer {
             broker,
             sessions: Arc::new(FetchSessions::new(limits.fetch_sessions_max)),
             memory: Arc::new(RequestMemory::new(budget)),
-            door: Arc::new(Door::default()),
+            answers: Arc::new(AnswerMemory::default()),
+            door: Door::new(),
+            complaints: Arc::new(Complaints::default()),
             limits,
             shutdown: shutdown.clone(),
         };
         let mut connections = JoinSet::new();
-        let mut refused = RefusedLine::default();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => shared.admit(stream, peer, &mut connections, &mut refused),
+                    Ok((stream, peer)) => shared.admit(stream, peer, &mut connections),
                     Err(error) => {
-                        refused.say(&format_args!("accepting failed: {error}"));
+                        shared.complaints.refused(&format_args!("accepting failed: {error}"));
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -138,16 +120,18 @@ struct Shared {
     broker: Broker,
     sessions: Arc<FetchSessions>,
     memory: Arc<RequestMemory>,
+    answers: Arc<AnswerMemory>,
     door: Arc<Door>,
+    complaints: Arc<Complaints>,
     limits: Limits,
     shutdown: watch::Receiver<bool>,
 }
 
 impl Shared {
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, set: &mut JoinSet<()>, refused: &mut RefusedLine) {
-        let place = match Place::take(&self.door, peer.ip(), &self.limits) {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, set: &mut JoinSet<()>) {
+        let place = match self.door.enter(peer.ip(), &self.broker.settings()) {
             Ok(place) => place,
-            Err(limit) => return refused.say(&format_args!("{peer} is above {limit}")),
+            Err(limit) => return self.complaints.refused(&format_args!("{peer} is above {limit}")),
         };
         let socket =
             match Socket::new(stream, self.limits.idle_max.map_or(STALL_MAX, |idle| idle.min(STALL_MAX))) {
@@ -155,11 +139,13 @@ impl Shared {
                 Err(error) => return debug!(client = %peer, %error, "a connection was gone at once"),
             };
         let context = Context::new(self.broker.clone(), Arc::clone(&self.sessions), peer);
-        let connection = Connection::new(socket, context, Arc::clone(&self.memory), &self.limits);
+        let memory = (Arc::clone(&self.memory), Arc::clone(&self.answers));
+        let connection = Connection::new(socket, context, memory, &self.limits);
+        let complaints = Arc::clone(&self.complaints);
         let mut shutdown = self.shutdown.clone();
         set.spawn(async move {
             let _place = place;
-            connection.run(stopped(&mut shutdown)).await;
+            connection.run(stopped(&mut shutdown), &complaints).await;
         });
     }
 }
@@ -174,103 +160,5 @@ fn note_panic(ended: Result<(), tokio::task::JoinError>) {
         && error.is_panic()
     {
         error!(%error, "a connection's task panicked: a fault of Bateau");
-    }
-}
-
-/// Who is in.
-#[derive(Debug, Default)]
-struct Door {
-    inside: Mutex<Inside>,
-}
-
-#[derive(Debug, Default)]
-struct Inside {
-    total: usize,
-    per_ip: HashMap<IpAddr, usize>,
-}
-
-/// A connection's place, given back when dropped.
-#[derive(Debug)]
-struct Place {
-    door: Arc<Door>,
-    ip: IpAddr,
-}
-
-impl Place {
-    /// # Errors
-    /// The key of the limit that is reached.
-    fn take(door: &Arc<Door>, ip: IpAddr, limits: &Limits) -> Result<Self, &'static str> {
-        let per_ip_max =
-            limits.connections_per_ip_overrides.get(&ip).unwrap_or(&limits.connections_per_ip_max);
-        let mut inside = door.inside.lock();
-        if inside.total >= limits.connections_max {
-            return Err("max.connections");
-        }
-        let from_ip = inside.per_ip.get(&ip).copied().unwrap_or(0);
-        if from_ip >= *per_ip_max {
-            return Err("max.connections.per.ip");
-        }
-        inside.per_ip.insert(ip, from_ip + 1);
-        inside.total += 1;
-        Ok(Self { door: Arc::clone(door), ip })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut inside = self.door.inside.lock();
-        inside.total -= 1;
-        if let Some(count) = inside.per_ip.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                inside.per_ip.remove(&self.ip);
-            }
-        }
-    }
-}
-
-/// A log line that comes at most once in [`REFUSED_LINE_EVERY`].
-#[derive(Debug, Default)]
-struct RefusedLine {
-    said: Option<Instant>,
-    unsaid: u64,
-}
-
-impl RefusedLine {
-    fn say(&mut self, reason: &std::fmt::Arguments<'_>) {
-        let now = Instant::now();
-        if self.said.is_some_and(|said| now.duration_since(said) < REFUSED_LINE_EVERY) {
-            self.unsaid += 1;
-            return;
-        }
-        warn!(%reason, not_logged = self.unsaid, "connection refused");
-        *self = Self { said: Some(now), unsaid: 0 };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_free_again_when_its_connection_is_gone() {
-        let (a, b) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
-        let limits = Limits {
-            connections_max: 3,
-            connections_per_ip_max: 1,
-            connections_per_ip_overrides: HashMap::from([(b, 5)]),
-            request_bytes_max: 1000,
-            queued_bytes_max: None,
-            idle_max: None,
-            fetch_sessions_max: 1,
-        };
-        let door = Arc::new(Door::default());
-        let first = Place::take(&door, a, &limits).unwrap();
-        assert_eq!(Place::take(&door, a, &limits).unwrap_err(), "max.connections.per.ip");
-        let _others = [Place::take(&door, b, &limits).unwrap(), Place::take(&door, b, &limits).unwrap()];
-        assert_eq!(Place::take(&door, b, &limits).unwrap_err(), "max.connections");
-        drop(first);
-        assert!(Place::take(&door, a, &limits).is_ok());
-        assert!(!door.inside.lock().per_ip.contains_key(&a));
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use rustix::net::SendFlags;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -33,12 +33,40 @@ impl Socket {
     }
 
     /// Reads what is there into `buffer`'s spare room; `None`: nothing was, after all. 0: the peer has closed.
-    pub(super) fn try_read(&self, buffer: &mut BytesMut) -> io::Result<Option<usize>> {
+    pub(super) fn try_read(&self, buffer: &mut impl BufMut) -> io::Result<Option<usize>> {
         match self.stream.try_read_buf(buffer) {
             Ok(read) => Ok(Some(read)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes what the system takes at once of `bytes`: how many.
+    pub(super) fn try_write(&self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        let flags = SendFlags::NOSIGNAL | if more { SendFlags::MORE } else { SendFlags::empty() };
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let attempt = self.stream.try_io(Interest::WRITABLE, || {
+                rustix::net::send(self.stream.as_fd(), &bytes[sent..], flags).map_err(Into::into)
+            });
+            match attempt {
+                Ok(more) => sent += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+
+    /// How long a write may go without progress.
+    pub(super) fn stall_max(&self) -> Duration {
+        self.stall_max
+    }
+
+    /// Waits until more can be written, or `pause` is over.
+    pub(super) async fn writable_within(&self, pause: Duration) -> io::Result<()> {
+        tokio::time::timeout(pause, self.stream.writable()).await.unwrap_or(Ok(()))
     }
 
     /// Writes all of `bytes`. With `more` the kernel may hold them back for what follows at once.

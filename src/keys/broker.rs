@@ -4,8 +4,8 @@
 //! on the day it works, not before: tools take what is described for what is done.
 
 use super::kind::{
-    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, STRING, Shape, Treatment,
-    ZSTD_LEVEL,
+    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, ONE_LZ4_LEVEL, ONE_REPLICA,
+    STRING, Shape, Treatment, ZSTD_LEVEL,
 };
 use super::log::LOG_KEYS;
 
@@ -28,14 +28,14 @@ const UNLIMITED: &str = "2147483647";
 
 /// Sorted by name.
 static NODE_KEYS: &[BrokerKey] = &[
-    BrokerKey::of("advertised.listeners", LIST.accepting(Accepts::SomeElement)).says(
-        "Addresses that clients are told to connect to, NAME://HOST:PORT; unset, those of listeners.",
-    ),
+    BrokerKey::of("advertised.listeners", LIST.accepting(Accepts::SomeElement))
+        .says("Addresses that clients are told to connect to, NAME://HOST:PORT; unset, those of listeners."),
     BrokerKey::of("auto.create.topics.enable", BOOLEAN)
         .with("true")
         .says("Whether asking for the metadata of a topic that does not exist creates it."),
     BrokerKey::of("broker.id", INT).with("-1").says("The old name of node.id; -1 takes node.id."),
-    BrokerKey::of("broker.rack", STRING).says("Rack or zone of this node, told to clients that fetch from close by."),
+    BrokerKey::of("broker.rack", STRING)
+        .says("Rack or zone of this node, told to clients that fetch from close by."),
     BrokerKey::of("compression.gzip.level", GZIP_LEVEL)
         .with("-1")
         .dynamic()
@@ -43,11 +43,11 @@ static NODE_KEYS: &[BrokerKey] = &[
     BrokerKey::of("compression.lz4.level", LZ4_LEVEL)
         .with("9")
         .dynamic()
+        .without_effect(ONE_LZ4_LEVEL)
         .says("Level for topics whose compression.type is lz4: 1 to 17."),
-    BrokerKey::of("compression.type", COMPRESSION_TYPE)
-        .with("producer")
-        .dynamic()
-        .says("Codec of stored batches for topics that do not name one; producer keeps what the producer chose."),
+    BrokerKey::of("compression.type", COMPRESSION_TYPE).with("producer").dynamic().says(
+        "Codec of stored batches for topics that do not name one; producer keeps what the producer chose.",
+    ),
     BrokerKey::of("compression.zstd.level", ZSTD_LEVEL)
         .with("3")
         .dynamic()
@@ -99,18 +99,17 @@ static NODE_KEYS: &[BrokerKey] = &[
         .with("86400000")
         .dynamic()
         .says("Milliseconds after which the sequence numbers of a silent producer are forgotten."),
-    BrokerKey::of("queued.max.request.bytes", LONG)
-        .with("-1")
-        .says("Most bytes of requests read but not yet answered; zero or less for no limit."),
-    BrokerKey::of("queued.max.requests", INT.at_least(1))
-        .with("500")
-        .says("Most requests read but not yet taken up before reading stops."),
+    BrokerKey::of("queued.max.request.bytes", LONG).with("-1").says(
+        "Most bytes of requests read but not yet answered; zero or less for Bateau's own limit of 256 MiB.",
+    ),
     BrokerKey::of("socket.request.max.bytes", INT.at_least(1))
         .with("104857600")
         .says("Greatest request that is read, in bytes; a connection that announces more is closed."),
-    BrokerKey::of("unclean.leader.election.enable", BOOLEAN).with("false").dynamic().says(
-        "Whether a replica out of sync may lead as a last resort. Bateau never elects one: agreed records are kept.",
-    ),
+    BrokerKey::of("unclean.leader.election.enable", BOOLEAN)
+        .with("false")
+        .dynamic()
+        .without_effect(ONE_REPLICA)
+        .says("Whether a replica out of sync may lead as a last resort."),
 ];
 
 /// All broker keys, each once, in no order that matters.

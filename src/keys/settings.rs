@@ -165,8 +165,7 @@ pub struct BrokerSettings {
     pub fetch_max_bytes: u32,
     pub fetch_session_slots: u32,
     pub socket_request_max_bytes: u32,
-    pub queued_max_requests: u32,
-    /// `None`: no limit.
+    /// `None`: none was given.
     pub queued_max_request_bytes: Option<u64>,
     pub producer_id_expiration_ms: u64,
     pub retention_check_interval_ms: u64,
@@ -219,7 +218,6 @@ impl BrokerSettings {
             fetch_max_bytes: values.number("fetch.max.bytes"),
             fetch_session_slots: values.number("max.incremental.fetch.session.cache.slots"),
             socket_request_max_bytes: values.number("socket.request.max.bytes"),
-            queued_max_requests: values.number("queued.max.requests"),
             queued_max_request_bytes: u64::try_from(values.number::<i64>("queued.max.request.bytes"))
                 .ok()
                 .filter(|bytes| *bytes > 0),
@@ -400,7 +398,7 @@ mod tests {
             (i32::MAX as u32, i32::MAX as u32)
         );
         assert_eq!(settings.socket_request_max_bytes, 100 << 20);
-        assert_eq!((settings.queued_max_requests, settings.queued_max_request_bytes), (500, None));
+        assert_eq!(settings.queued_max_request_bytes, None);
         assert_eq!(settings.retention_check_interval_ms, 300_000);
     }
 

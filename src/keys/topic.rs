@@ -3,8 +3,8 @@
 use super::error::KeyError;
 use super::kind::{
     Accepts, BOOLEAN, CLEANUP_POLICY, COMPRESSION_TYPE, FOREVER, GROWS, GZIP_LEVEL, INT, LIST, LONG,
-    LZ4_LEVEL, NO_TIERS, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape, TIMESTAMP_TYPE, Treatment,
-    UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
+    LZ4_LEVEL, NO_TIERS, ONE_LZ4_LEVEL, ONE_REPLICA, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape,
+    TIMESTAMP_TYPE, Treatment, UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
 };
 
 /// One topic key.
@@ -34,6 +34,7 @@ pub static TOPIC_KEYS: &[TopicKey] = &[
         .says("Level when compression.type is gzip: 1 (fast) to 9 (small), -1 for the library's own choice."),
     TopicKey::of("compression.lz4.level", LZ4_LEVEL, "9")
         .below("compression.lz4.level")
+        .without_effect(ONE_LZ4_LEVEL)
         .says("Level when compression.type is lz4: 1 (fast) to 17 (small)."),
     TopicKey::of("compression.type", COMPRESSION_TYPE, "producer")
         .below("compression.type")
@@ -132,9 +133,10 @@ pub static TOPIC_KEYS: &[TopicKey] = &[
     TopicKey::of("segment.ms", LONG.at_least(1), "604800000")
         .below("log.roll.ms")
         .says("Age in milliseconds at which a segment is closed even when it is not full."),
-    TopicKey::of("unclean.leader.election.enable", BOOLEAN, "false").below("unclean.leader.election.enable").says(
-        "Whether a replica out of sync may lead as a last resort. Bateau never elects one: agreed records are kept.",
-    ),
+    TopicKey::of("unclean.leader.election.enable", BOOLEAN, "false")
+        .below("unclean.leader.election.enable")
+        .without_effect(ONE_REPLICA)
+        .says("Whether a replica out of sync may lead as a last resort."),
 ];
 
 /// The topic key of that name.

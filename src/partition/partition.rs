@@ -88,6 +88,8 @@ struct Writer {
     epochs: EpochCache,
     producers: ProducerTable,
     membership: Option<(u64, RaftIndex, Membership)>,
+    /// Set while the state above may be ahead of the log: from a failed append on, for good.
+    is_ahead: bool,
 }
 
 impl Partition {
@@ -111,7 +113,7 @@ impl Partition {
         let lines = Lines::new(state.log_start.max(log.base_offset()));
         let flush = log.flush_handle();
         let PartitionState { epochs, producers, membership, committed, .. } = state;
-        let mut writer = Writer { log, epochs, producers, membership };
+        let mut writer = Writer { log, epochs, producers, membership, is_ahead: false };
         writer.replay(&reader, from)?;
         let partition = Self {
             identity,
@@ -139,10 +141,16 @@ impl Partition {
     /// Readable when this returns, durable after a sync.
     ///
     /// # Errors
-    /// [`StorageError`] if the disk refuses; nothing of this call is in the log then.
+    /// [`StorageError`] if the disk refuses; nothing of this call is in the log then, and the
+    /// partition takes no other until it is opened again.
     pub fn append(&self, entries: Vec<Proposed>, now_ms: i64) -> Result<Appended, StorageError> {
         let mut writer = self.writer.lock();
+        if writer.is_ahead {
+            return Err(StorageError::Poisoned { path: self.reader.dir().to_path_buf() });
+        }
         let mut next = writer.log.log_end_offset();
+        // What follows remembers producers before the disk has taken their batches.
+        writer.is_ahead = true;
         let mut facts = Appended::default();
         let mut stamped = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -156,6 +164,7 @@ impl Partition {
             stamped.push(entry);
         }
         writer.log.append(&stamped, now_ms)?;
+        writer.is_ahead = false;
         facts.rolled = writer.log.rolled_since_snapshot();
         facts.bytes_since_snapshot = writer.log.bytes_since_snapshot();
         Ok(facts)
@@ -259,6 +268,27 @@ impl Partition {
         self.writer.lock().log.segments()
     }
 
+    /// Closes the active segment if every record of it lies below `offset`.
+    pub fn close_active_below(&self, offset: Offset) -> Result<(), StorageError> {
+        let mut writer = self.writer.lock();
+        if writer.log.log_end_offset() > offset {
+            return Ok(());
+        }
+        writer.log.close_active()
+    }
+
+    /// The last Raft index of the closed segments whose records all lie below the log start.
+    pub fn expendable(&self) -> Option<RaftIndex> {
+        let start = self.lines.log_start();
+        let below = |s: &&SegmentFacts| !s.active && s.next_offset <= start;
+        self.segments().iter().take_while(below).filter_map(|s| s.last_raft_index).max()
+    }
+
+    /// The Raft index that the newest snapshot on disk stands for.
+    pub fn snapshot_index(&self) -> Option<RaftIndex> {
+        self.writer.lock().log.snapshot_index()
+    }
+
     pub fn size_bytes(&self) -> u64 {
         self.writer.lock().log.size_bytes()
     }
@@ -267,14 +297,25 @@ impl Partition {
         self.writer.lock().log.poisoned()
     }
 
+    /// Ends all writing, for good: what another thread still holds of this partition cannot touch
+    /// files that are opened anew, or that come to be under the same name. Waits for a snapshot or
+    /// a removal that runs.
+    pub fn retire(&self) {
+        self.writer.lock().log.retire();
+    }
+
     pub fn dirty_since_snapshot(&self) -> bool {
         self.writer.lock().log.bytes_since_snapshot() > 0
     }
 
     /// A snapshot of everything appended so far; to be run after a sync that began later.
-    /// `None` if the log is empty.
+    /// `None` if the log is empty, or refused an append: a snapshot would then remember batches of
+    /// producers that the log has not.
     pub fn snapshot(&self, committed: Option<RaftIndex>) -> Option<SnapshotJob> {
         let writer = self.writer.lock();
+        if writer.is_ahead {
+            return None;
+        }
         let (_, index) = writer.log.last_entry()?;
         if let Some(committed) = committed {
             writer.log.note_committed(committed);

@@ -30,11 +30,25 @@ impl Log {
         self.assert_continues(entries);
         let (tail, old) = (self.tail, self.segments.len());
         if let Err(error) = self.write(entries, now_ms) {
-            if let Err(second) = self.take_back(tail, old) {
-                tracing::error!(dir = %self.shared.dir.display(), error = %second, "log poisoned");
-                self.shared.poison();
-            }
-            return Err(error);
+            return Err(self.undo(tail, old, error));
+        }
+        self.publish(old);
+        Ok(())
+    }
+
+    /// Closes the active segment and begins an empty one, so that the closed one can be let go.
+    /// Nothing happens to a segment without a batch: the new one would bear the same name.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] if the disk refuses; the log goes on in the old segment.
+    pub fn close_active(&mut self) -> Result<(), StorageError> {
+        self.shared.check_usable()?;
+        if self.tail.offset == self.active().start.base_offset {
+            return Ok(());
+        }
+        let (tail, old) = (self.tail, self.segments.len());
+        if let Err(error) = self.roll() {
+            return Err(self.undo(tail, old, error));
         }
         self.publish(old);
         Ok(())
@@ -165,6 +179,15 @@ impl Log {
             self.shared.segments.store(Arc::new(self.segments.clone()));
             self.shared.rolled.store(true, Ordering::Release);
         }
+    }
+
+    /// After `error`, back to `tail` and `old` segments; poisoned, if even that can't be.
+    fn undo(&mut self, tail: Tail, old: usize, error: StorageError) -> StorageError {
+        if let Err(second) = self.take_back(tail, old) {
+            tracing::error!(dir = %self.shared.dir.display(), error = %second, "log poisoned");
+            self.shared.poison();
+        }
+        error
     }
 
     /// Undoes a failed append: nothing of it is left for a later recovery to take as valid.

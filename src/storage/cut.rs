@@ -106,7 +106,12 @@ impl Removal {
 impl Drop for Removal {
     fn drop(&mut self) {
         // The rest must stand by itself before anything goes: its newest file may be new.
-        if self.is_empty() || SyncJob::new(Arc::clone(&self.shared)).run().is_err() {
+        if self.is_empty() {
+            return;
+        }
+        // By name: a log that was closed meanwhile may not own these names any more.
+        let _alone = self.shared.snapshotting.lock();
+        if SyncJob::new(Arc::clone(&self.shared)).run().is_err() {
             return;
         }
         for segment in &self.segments {

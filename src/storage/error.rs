@@ -9,14 +9,14 @@ use crate::model::{BatchError, Offset, RaftIndex};
 /// An operation of storage that could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("{action} {path}")]
+    #[error("{action} {path}: {source}")]
     Io {
         action: &'static str,
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("{path} is damaged at position {position}")]
+    #[error("{path} is damaged at position {position}: {reason}")]
     Corrupt {
         path: PathBuf,
         position: u64,

@@ -262,6 +262,14 @@ impl Log {
         self.shared.is_poisoned()
     }
 
+    /// Closes the log for everything but reads. Waits for a snapshot, a sync or a removal that runs;
+    /// later ones do nothing.
+    pub fn retire(&self) {
+        let _snapshotting = self.shared.snapshotting.lock();
+        let _syncing = self.shared.syncing.lock();
+        self.shared.poison();
+    }
+
     /// A job that writes `body`, the caller's state as of `raft_index`, as the new recovery point.
     ///
     /// It may cover entries that Raft overrules later: see [`Self::note_committed`].

@@ -4,7 +4,7 @@
 //! (`cluster`). A failed sync closes it for good: the node must stop.
 
 use std::collections::HashMap;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,7 +118,7 @@ impl Votes {
         self.inner.put(*group, None)
     }
 
-    /// Whether a write or sync failed: no vote can be given any more, the node must stop.
+    /// Whether a write (but for want of room) or a sync failed: no vote can be given any more, the node must stop.
     pub fn failed(&self) -> bool {
         self.inner.state.lock().failed
     }
@@ -142,7 +142,8 @@ impl Inner {
         }
         let bytes = encode(&group, record, state.synced);
         let written = state.file.write_at(&[IoSlice::new(&bytes)], state.end);
-        state.failed = written.is_err();
+        // Without room nothing was promised: the next record goes over what there may be of this one.
+        state.failed = written.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::StorageFull);
         written.during("write", &self.path)?;
         state.end += RECORD_LEN as u64;
         match record {
@@ -158,9 +159,17 @@ impl Inner {
         let records = state.end / RECORD_LEN as u64;
         let stale = records / (state.votes.len() as u64 + 1) >= REWRITE_RATIO;
         if records >= REWRITE_FROM && stale {
-            let result = self.rewrite(&mut state);
-            state.failed = result.is_err();
-            return result;
+            match self.rewrite(&mut state) {
+                Err(StorageError::Io { action: "write", source, .. })
+                    if source.kind() == io::ErrorKind::StorageFull =>
+                {
+                    tracing::warn!("no room to rewrite the votes; the old file goes on");
+                }
+                result => {
+                    state.failed = result.is_err();
+                    return result;
+                }
+            }
         }
         let (file, end) = (Arc::clone(&state.file), state.end);
         drop(state);

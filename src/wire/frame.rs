@@ -114,9 +114,14 @@ impl FrameBuffer {
     /// Gives memory back that an idle connection does not need.
     pub fn release(&mut self) {
         self.spares = Vec::new();
-        if self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
+        if self.bytes.len() <= READ_MIN && self.bytes.capacity() > READ_MIN {
+            self.bytes = BytesMut::from(&self.bytes[..]);
         }
+    }
+
+    /// Bytes that the buffer takes, filled or not.
+    pub fn room(&self) -> usize {
+        self.bytes.capacity()
     }
 
     fn announced(&self) -> Result<Option<usize>, FrameError> {
@@ -201,8 +206,10 @@ mod tests {
         let second: Vec<_> = (0..4).map(|_| next(&mut held)).collect();
         let again = second.iter().filter(|at| first.contains(at)).count();
         assert!(again >= 3, "{again} of 4");
+        feed(&mut buffer, &[0, 1]);
         buffer.release();
         assert!(buffer.spares.is_empty());
+        assert!(buffer.len() == 2 && buffer.room() <= READ_MIN, "{} bytes of room", buffer.room());
     }
 
     #[test]

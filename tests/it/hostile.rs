@@ -55,6 +55,86 @@ fn half_sent_requests_stop_at_the_budget_and_others_are_still_served() {
 }
 
 #[test]
+fn a_client_that_drips_half_a_request_loses_its_memory_to_those_who_wait_for_it() {
+    let node = Node::with(&["socket.request.max.bytes=8388608", "queued.max.request.bytes=8388608"]);
+    let mut client = Client::new(&node);
+    client.create_topic("drip", 1);
+    let announced = i32::try_from(8 * MIB).unwrap().to_be_bytes();
+    let mut dripping: Vec<Client> = (0..3).map(|_| Client::new(&node)).collect();
+    for greedy in &mut dripping {
+        greedy.stream.set_write_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        let part = [&announced[..], &header(0, 9, 1, true), &vec![0; 7 * MIB]].concat();
+        let _ = greedy.stream.write_all(&part);
+    }
+    // A byte now and then is no progress: the wait for the first answer must end all the same.
+    let others: Vec<_> = dripping.iter().map(|greedy| greedy.stream.try_clone().unwrap()).collect();
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stop = std::sync::Arc::clone(&done);
+    let dripper = std::thread::spawn(move || {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            for mut stream in &others {
+                let _ = stream.write(&[0]);
+            }
+            std::thread::park_timeout(std::time::Duration::from_millis(100));
+        }
+    });
+    for _ in 0..3 {
+        let produced = client.produce("drip", 0, batch(&[&vec![1; 900_000]]));
+        assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    dripper.join().unwrap();
+}
+
+#[test]
+fn what_is_sent_behind_a_waiting_fetch_takes_nothing_of_the_budget() {
+    let node = Node::with(&["socket.request.max.bytes=2097152", "queued.max.request.bytes=2097152"]);
+    let mut client = Client::new(&node);
+    client.create_topic("behind", 1);
+    let announced = i32::try_from(2 * MIB).unwrap().to_be_bytes();
+    let mut waiting: Vec<Client> = (0..8).map(|_| Client::new(&node)).collect();
+    for greedy in &mut waiting {
+        // A large request proves that the client sends large ones.
+        greedy.produce("behind", 0, batch(&[&vec![1; 900_000]]));
+        greedy.send(12, &fetch("behind", 0, 1_000).with_max_wait_ms(i32::MAX));
+        greedy.receive::<kafka_protocol::messages::FetchResponse>(12);
+    }
+    let end = i64::try_from(waiting.len()).unwrap();
+    for greedy in &mut waiting {
+        greedy.send(12, &fetch("behind", 0, end).with_max_wait_ms(i32::MAX));
+        greedy.stream.set_write_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+        let _ = greedy.stream.write_all(&[&announced[..], &vec![0; MIB]].concat());
+    }
+    let start = std::time::Instant::now();
+    client.create_topic("other", 1);
+    let produced = client.produce("other", 0, batch(&[&vec![1; 900_000]]));
+    assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+    assert!(start.elapsed() < std::time::Duration::from_secs(9), "nobody was waited for");
+}
+
+#[test]
+fn clients_that_read_no_metadata_stop_nobody_else() {
+    let node = Node::start();
+    let mut client = Client::new(&node);
+    client.create_topic("wide", 1000);
+    let all = MetadataRequest::default().with_topics(None);
+    let one = client.call(9, &all).topics[0].partitions.len();
+    assert_eq!(one, 1000);
+    let before = node.resident();
+    let mut deaf: Vec<Client> = (0..20).map(|_| Client::new(&node)).collect();
+    for client in &mut deaf {
+        for _ in 0..30 {
+            client.send(9, &all);
+        }
+    }
+    for _ in 0..5 {
+        assert_eq!(client.call(9, &all).topics.len(), 1);
+    }
+    let grown = node.resident().saturating_sub(before);
+    assert!(grown < 16 * MIB, "{grown} bytes more");
+}
+
+#[test]
 fn counts_that_lie_close_the_connection_and_take_no_memory() {
     let node = Node::start();
     let before = node.resident();

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use kafka_protocol::messages::{ApiVersionsRequest, FetchResponse};
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use kafka_protocol::messages::{ApiVersionsRequest, FetchResponse, IncrementalAlterConfigsRequest};
+use kafka_protocol::protocol::StrBytes;
 
 use crate::client::{Client, fetch};
 use crate::node::{Node, until};
@@ -32,6 +34,32 @@ fn an_override_raises_the_limit_of_one_address() {
     let mut first = Client::new(&node);
     assert_eq!(first.call(0, &ApiVersionsRequest::default()).error_code, 0);
     assert!(!is_served(&node));
+}
+
+/// Sets a key of all brokers while the node runs.
+fn set(client: &mut Client, key: &'static str, value: &'static str) {
+    let word = StrBytes::from_static_str;
+    let config = AlterableConfig::default().with_name(word(key)).with_value(Some(word(value)));
+    let brokers = AlterConfigsResource::default().with_resource_type(4).with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![brokers]);
+    let response = client.call(1, &request);
+    assert_eq!(response.responses[0].error_code, 0, "{response:?}");
+}
+
+#[test]
+fn limits_that_change_while_the_node_runs_hold_for_the_next_connection() {
+    let node = Node::start();
+    let mut first = Client::new(&node);
+    assert!(is_served(&node));
+    set(&mut first, "max.connections.per.ip", "1");
+    until("the others are gone and the limit holds", || !is_served(&node));
+    set(&mut first, "max.connections.per.ip.overrides", "127.0.0.1:2");
+    assert!(is_served(&node));
+    set(&mut first, "max.connections", "1");
+    assert!(!is_served(&node));
+    set(&mut first, "max.connections", "9");
+    until("there is room again", || is_served(&node));
+    assert_eq!(first.call(0, &ApiVersionsRequest::default()).error_code, 0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod api_versions;
 mod client;
+mod extremes;
 mod fetch;
 mod frames;
 mod hostile;

@@ -1,5 +1,6 @@
 //! One running Raft group of this node: propose, move the log start, purge, stop.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -71,6 +72,8 @@ pub enum GroupError {
     NotLeader,
     #[error("the partition's Raft group has stopped: {reason}")]
     Stopped { reason: String },
+    #[error("the group has voted, and its log in {} is empty: its files were lost", dir.display())]
+    Vanished { dir: PathBuf },
     #[error("the partition's Raft group did not elect itself within {} s", START_WITHIN.as_secs())]
     NoElection,
 }
@@ -131,7 +134,12 @@ impl Group {
     pub(in crate::cluster) async fn start(parts: GroupParts) -> Result<Self, GroupError> {
         let GroupParts { partition, id, votes, durability, commands, applied, failed } = parts;
         let (last, before) = (partition.last_entry(), partition.before_first());
-        let is_new = last.is_none() && before.is_none() && votes.get(&id).is_none();
+        let is_empty = last.is_none() && before.is_none();
+        let is_new = is_empty && votes.get(&id).is_none();
+        if is_empty && !is_new {
+            // The first entry is durable before the first vote: this log had entries.
+            return Err(GroupError::Vanished { dir: partition.reader().dir().to_path_buf() });
+        }
         let applied = applied.or(before.map(|(_, index)| index));
         let progress = Arc::new(Progress::new(applied));
         let last_applied = applied.and_then(|index| {
@@ -155,27 +163,14 @@ impl Group {
             failed,
         };
         let raft = Raft::new(id.replica_id, Arc::clone(&CONFIG), Links, store, machine).await?;
-        if is_new {
-            raft.initialize(std::collections::BTreeSet::from([id.replica_id]))
-                .await
-                .map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
-        } else {
-            raft.trigger().elect(false).await?;
+        match elected(&raft, is_new, id.replica_id).await {
+            Ok(term) => Ok(Self { partition, durability, raft, progress, stopped: Arc::default(), term }),
+            Err(error) => {
+                // Its tasks must not go on beside those of the next try.
+                _ = raft.shutdown().await;
+                Err(error)
+            }
         }
-        let watch = raft.wait(Some(START_WITHIN));
-        let led = watch.metrics(
-            |m| {
-                m.state.is_leader()
-                    && m.last_applied.as_ref().is_some_and(|l| super::types::term_of(l) == m.current_term)
-            },
-            "leading with its term committed",
-        );
-        let term = match led.await {
-            Ok(metrics) => metrics.current_term,
-            Err(openraft::metrics::WaitError::Timeout(..)) => return Err(GroupError::NoElection),
-            Err(other) => return Err(GroupError::Stopped { reason: other.to_string() }),
-        };
-        Ok(Self { partition, durability, raft, progress, stopped: Arc::default(), term })
     }
 
     /// Puts `batch` before the group. Proposals are appended in the order of these calls.
@@ -226,6 +221,8 @@ impl Group {
         let seen = watch.snapshot(covered, "the prefix is covered");
         seen.await.map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
         self.raft.trigger().purge_log(upto).await?;
+        let gone = watch.metrics(|m| m.purged >= Some(covered), "the prefix is gone");
+        gone.await.map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
         Ok(())
     }
 
@@ -234,6 +231,30 @@ impl Group {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(partition = %self.partition.identity.name, %error, "a Raft group ended badly");
         }
+    }
+}
+
+/// Elects the one voter, and waits until its `Term` marker is committed. Returns the term.
+async fn elected(raft: &Raft<Types, Machine>, is_new: bool, replica_id: u64) -> Result<u64, GroupError> {
+    if is_new {
+        raft.initialize(std::collections::BTreeSet::from([replica_id]))
+            .await
+            .map_err(|e| GroupError::Stopped { reason: e.to_string() })?;
+    } else {
+        raft.trigger().elect(false).await?;
+    }
+    let watch = raft.wait(Some(START_WITHIN));
+    let led = watch.metrics(
+        |m| {
+            m.state.is_leader()
+                && m.last_applied.as_ref().is_some_and(|l| super::types::term_of(l) == m.current_term)
+        },
+        "leading with its term committed",
+    );
+    match led.await {
+        Ok(metrics) => Ok(metrics.current_term),
+        Err(openraft::metrics::WaitError::Timeout(..)) => Err(GroupError::NoElection),
+        Err(other) => Err(GroupError::Stopped { reason: other.to_string() }),
     }
 }
 

@@ -125,6 +125,10 @@ impl RaftLogStorage<Types> for LogStore {
             voted_for: vote.leader_id.voted_for,
             committed: vote.committed,
         };
+        if vote.leader_id.term <= 1 {
+            // A vote says that there was a log: the first entry, the membership, goes first.
+            self.durability.synced(&self.partition).await?;
+        }
         let (saved, wait) = oneshot::channel();
         let done = Box::new(move |result| drop(saved.send(result)));
         self.votes.save(self.group, record, done);

@@ -19,8 +19,13 @@ use crate::storage::{EntryKind, IndexEntry};
 
 /// Where the metadata group's agreed commands go.
 pub(in crate::cluster) trait Commands: Send + Sync {
-    /// Applies the records of one agreed batch. Called in order, once each since the start.
-    fn apply(&self, index: RaftIndex, batch: &Bytes);
+    /// Applies the records of one agreed batch. Called in order; what was applied before may come
+    /// again after the group was started anew.
+    ///
+    /// # Errors
+    /// If it cannot be applied: the group stops, since going on would make another state than the
+    /// log says.
+    fn apply(&self, index: RaftIndex, batch: &Bytes) -> io::Result<()>;
 }
 
 /// What the machine shares with its group's handle.
@@ -86,7 +91,7 @@ impl Machine {
         }
         if let Some(commands) = &self.commands {
             let batch = self.partition.reader().bytes(index).map_err(io::Error::other)?;
-            commands.apply(index, &batch);
+            commands.apply(index, &batch)?;
         }
         Ok(Outcome::Appended { base_offset: entry.offset })
     }
@@ -159,7 +164,23 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, Vec<u8>>>, io::Error> {
-        Ok(None)
+        // What was purged counts as covered, or openraft would take the log for one with a hole.
+        let purged = self.partition.before_first().map(|(term, index)| log_id(term, index));
+        Ok(purged.map(|last| covered(Some(last), &self.membership)))
+    }
+}
+
+/// The snapshot of a group up to `last`: nothing but how far it reaches.
+fn covered(last: Option<LogId>, membership: &StoredMembership) -> SnapshotOf<Types, Vec<u8>> {
+    let is_covered =
+        |id: &LogId| last.as_ref().is_some_and(|last| term_of(id) <= term_of(last) && id.index <= last.index);
+    let last_membership = match membership.log_id() {
+        Some(id) if is_covered(id) => membership.clone(),
+        _ => StoredMembership::default(),
+    };
+    openraft::storage::Snapshot {
+        meta: SnapshotMeta { last_log_id: last, last_membership },
+        snapshot: Vec::new(),
     }
 }
 
@@ -180,16 +201,6 @@ impl RaftSnapshotBuilder<Types> for CoveredPrefix {
         let last_log_id = self
             .upto
             .and_then(|index| self.partition.reader().entry(index).map(|e| log_id(u64::from(e.term), index)));
-        let covered = |id: &LogId| {
-            last_log_id.as_ref().is_some_and(|last| term_of(id) <= term_of(last) && id.index <= last.index)
-        };
-        let last_membership = match self.membership.log_id() {
-            Some(id) if covered(id) => self.membership.clone(),
-            _ => StoredMembership::default(),
-        };
-        Ok(openraft::storage::Snapshot {
-            meta: SnapshotMeta { last_log_id, last_membership },
-            snapshot: Vec::new(),
-        })
+        Ok(covered(last_log_id, &self.membership))
     }
 }

@@ -1,0 +1,7 @@
+//! A log whose indexes alone are damaged.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::index(input));
