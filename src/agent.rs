@@ -20,6 +20,8 @@ use crate::storage::{DataDir, Disk, During, Flusher, RealDisk, StorageError, Vot
 const FLUSHER_THREADS: usize = 16;
 /// How long requests in flight may take to end when the node stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+/// How long the disk may take to close all logs.
+const CLOSE_WITHIN: Duration = Duration::from_mins(1);
 /// A node alone that was never told its id.
 const DEFAULT_NODE_ID: i32 = 1;
 
@@ -125,10 +127,16 @@ impl Agent {
             tracing::warn!("some requests did not end within {} s", DRAIN_WITHIN.as_secs());
             self.tasks.shutdown().await;
         }
-        self.broker.close().await;
-        let flusher = Arc::clone(&self.flusher);
-        if let Err(error) = tokio::task::spawn_blocking(move || flusher.stop()).await {
-            tracing::warn!(%error, "the flusher ended badly");
+        let (broker, flusher) = (self.broker.clone(), Arc::clone(&self.flusher));
+        let closed = tokio::time::timeout(CLOSE_WITHIN, async move {
+            broker.close().await;
+            tokio::task::spawn_blocking(move || flusher.stop()).await
+        });
+        match closed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the flusher ended badly"),
+            // What is acknowledged is on disk; the next start looks further back, that is all.
+            Err(_) => tracing::error!("the disk did not take everything within {} s", CLOSE_WITHIN.as_secs()),
         }
     }
 }

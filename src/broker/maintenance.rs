@@ -104,9 +104,9 @@ fn due_start(
     let mut due = None;
     let mut size: u64 = segments.iter().map(|s| s.bytes).sum();
     for segment in segments {
-        let too_old = settings
-            .retention_ms
-            .is_some_and(|keep| segment.has_batch && now_ms.saturating_sub(segment.max_timestamp) > keep);
+        let too_old = settings.retention_ms.is_some_and(|keep| {
+            segment.has_batch && newest(segment).is_some_and(|at| now_ms.saturating_sub(at) > keep)
+        });
         let too_much = !segment.active
             && settings
                 .retention_bytes
@@ -118,6 +118,11 @@ fn due_start(
         due = Some(segment.next_offset);
     }
     due
+}
+
+/// When a segment's newest record was made, or, if none says so, when the segment was begun.
+fn newest(segment: &SegmentFacts) -> Option<i64> {
+    Some(segment.max_timestamp).filter(|at| *at >= 0).or(segment.created_ms)
 }
 
 #[cfg(test)]
@@ -155,6 +160,15 @@ mod tests {
         assert_eq!(due(500, 1500), None);
         assert_eq!(due(500, 1501), Some(Offset(10)));
         assert_eq!(due(500, 9999), Some(Offset(30)), "the active one too, once all of it is old");
+    }
+
+    #[test]
+    fn records_without_a_time_age_from_when_their_segment_was_begun() {
+        let untimed = |created_ms| SegmentFacts { created_ms, ..segment(10, 100, -1, true) };
+        let due = |created, now| due_start(&[untimed(created)], &settings(Some(500), None), Offset(30), now);
+        assert_eq!(due(Some(1000), 1500), None);
+        assert_eq!(due(Some(1000), 1501), Some(Offset(10)));
+        assert_eq!(due(None, i64::MAX), None, "not known: not old");
     }
 
     #[test]

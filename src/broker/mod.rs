@@ -146,7 +146,8 @@ impl Broker {
         asked: Option<LeaderEpoch>,
     ) -> Result<Arc<Group>, BrokerError> {
         let log = self.log(topic, partition)?;
-        let group = log.group_to_read().await.map_err(|error| BrokerError::of_log(&log.identity.name, error))?;
+        let group =
+            log.group_to_read().await.map_err(|error| BrokerError::of_log(&log.identity.name, error))?;
         let current = group.leader_epoch();
         match asked {
             Some(asked) if asked < current => Err(BrokerError::FencedLeaderEpoch { asked, current }),

@@ -12,7 +12,7 @@ use crate::storage::{Disk, DiskWatermark};
 const LOOK_EVERY_MS: i64 = 500;
 /// How many bytes may be appended on one look: far less than the reserve.
 const LOOK_EVERY_BYTES: u64 = 16 << 20;
-/// Bytes that appends leave free.
+/// Bytes that appends leave free, or a twentieth of a smaller disk.
 const RESERVE_BYTES: u64 = 256 << 20;
 
 /// See the module.
@@ -29,7 +29,8 @@ pub(super) struct Space {
 
 impl Space {
     pub(super) fn new(disk: Arc<dyn Disk>, clock: Clock) -> Self {
-        let watermark = DiskWatermark { reserve_bytes: RESERVE_BYTES };
+        let twentieth = disk.total_bytes().unwrap_or(u64::MAX) / 20;
+        let watermark = DiskWatermark { reserve_bytes: RESERVE_BYTES.min(twentieth) };
         let (looked_ms, credit) = (AtomicI64::new(i64::MIN), AtomicI64::new(0));
         Self { disk, clock, watermark, looked_ms, credit, is_low: AtomicBool::new(false) }
     }

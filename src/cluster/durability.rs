@@ -83,11 +83,13 @@ impl Durability {
         let strict = messages <= 1;
         if strict || appended.has_marker || self.waiting.load(Acquire) > 0 {
             self.unsynced.store(0, Relaxed);
-            self.waiting.fetch_add(1, AcqRel);
+            // One that only follows holds up no others, or a busy log would never be relaxed again.
+            let counts = u64::from(strict || appended.has_marker);
+            self.waiting.fetch_add(counts, AcqRel);
             let durability = Arc::clone(self);
             let done = move |result: Result<(), _>| {
                 done(result.map_err(io::Error::other));
-                durability.waiting.fetch_sub(1, AcqRel);
+                durability.waiting.fetch_sub(counts, AcqRel);
             };
             self.flusher.sync(partition.flush_handle(), Box::new(done));
         } else {
@@ -178,5 +180,55 @@ impl Durability {
     /// Does file work on one of the flusher's threads.
     pub(super) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
         self.flusher.run(Box::new(work));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::model::{TopicId, TopicName, TopicPartition};
+    use crate::partition::Identity;
+    use crate::storage::{LogIdentity, LogOptions, MemDisk};
+
+    fn partition() -> Arc<Partition> {
+        let log = LogIdentity {
+            cluster_id: uuid::Uuid::from_u128(1),
+            topic_id: TopicId(uuid::Uuid::from_u128(2)),
+            partition: 0,
+            replica_id: 1,
+        };
+        let name = TopicPartition { topic: TopicName::new("t").unwrap(), partition: 0 };
+        let disk = Arc::new(MemDisk::new());
+        let identity = Identity { name, log };
+        let opened = Partition::open(disk, Path::new("/t-0"), identity, LogOptions::default());
+        Arc::new(opened.unwrap().0)
+    }
+
+    #[test]
+    fn a_relaxed_append_is_not_done_before_a_marker_that_waits_for_its_sync() {
+        let (flusher, partition) = (Flusher::new(1), partition());
+        let (release, held) = mpsc::channel::<()>();
+        flusher.run(Box::new(move || _ = held.recv()));
+        let durability = Durability::new(Arc::clone(&flusher), Clock::new(|| 0), 1_000, u64::MAX);
+        let (done, finished) = mpsc::channel();
+        let settle = |name: &'static str, has_marker| {
+            let done = done.clone();
+            let appended = Appended { records: 1, has_marker, ..Appended::default() };
+            durability.settle(&partition, appended, move |result| done.send((name, result.is_ok())).unwrap());
+        };
+        settle("relaxed", false);
+        assert_eq!(finished.try_recv(), Ok(("relaxed", true)));
+        settle("marker", true);
+        settle("behind", false);
+        assert!(finished.try_recv().is_err(), "raft takes a flush for that of all before it");
+        release.send(()).unwrap();
+        assert_eq!(finished.recv(), Ok(("marker", true)));
+        assert_eq!(finished.recv(), Ok(("behind", true)));
+        flusher.stop();
+        settle("relaxed again", false);
+        assert_eq!(finished.try_recv(), Ok(("relaxed again", true)));
     }
 }

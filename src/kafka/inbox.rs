@@ -67,6 +67,7 @@ impl Inbox {
 
     async fn pay_for(&mut self, bytes: usize) {
         if self.charge.covers(bytes) {
+            self.starved_since = None;
             return;
         }
         self.starved_since.get_or_insert_with(Instant::now);

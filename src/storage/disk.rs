@@ -37,6 +37,8 @@ pub trait Disk: Debug + Send + Sync {
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Bytes that this process may still write.
     fn free_bytes(&self) -> io::Result<u64>;
+    /// Bytes that the disk has, free or not.
+    fn total_bytes(&self) -> io::Result<u64>;
     /// Names this run of the kernel; empty if unknown, which equals no other.
     fn boot_id(&self) -> String;
 }
@@ -130,6 +132,11 @@ impl Disk for RealDisk {
     fn free_bytes(&self) -> io::Result<u64> {
         let facts = rustix::fs::statvfs(&self.root)?;
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    fn total_bytes(&self) -> io::Result<u64> {
+        let facts = rustix::fs::statvfs(&self.root)?;
+        Ok(facts.f_blocks.saturating_mul(facts.f_frsize))
     }
 
     fn boot_id(&self) -> String {

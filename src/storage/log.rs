@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::disk::Disk;
 use super::error::StorageError;
 use super::flusher::FlushHandle;
-use super::index::{EntryKind, IndexEntry};
+use super::index::{EntryKind, IndexEntry, MARKERS_MAX};
 use super::marker::{LogIdentity, STORE_HEADER_LEN};
 use super::reader::LogReader;
 use super::recovery;
@@ -142,7 +142,7 @@ impl Tail {
             offset: view.offset(count),
             position: view.position(count),
             max_timestamp: last.max_timestamp,
-            markers: view.markers_before(count - 1) + marker,
+            markers: (view.markers_before(count - 1) + marker).min(MARKERS_MAX),
             term: Some(last.term.into()),
         }
     }

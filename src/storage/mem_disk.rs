@@ -249,6 +249,10 @@ impl Disk for MemDisk {
         Ok(faults.capacity.unwrap_or(u64::MAX).saturating_sub(faults.used))
     }
 
+    fn total_bytes(&self) -> io::Result<u64> {
+        Ok(self.faults.lock().capacity.unwrap_or(u64::MAX))
+    }
+
     fn boot_id(&self) -> String {
         format!("boot-{}", self.boot)
     }

@@ -139,7 +139,7 @@ impl LogReader {
         let Some(first) = after.checked_sub(1).filter(|at| is_batch(&view, *at)) else {
             return Ok(None);
         };
-        Ok(run(segment, &view, first, Bounds { below, max_bytes, at_least_one }))
+        run(segment, &view, first, Bounds { below, max_bytes, at_least_one })
     }
 
     /// The first batch at or after `from`, below `below`, by which its segment reached `timestamp`.
@@ -234,8 +234,12 @@ fn read_entry<'a>(
     entry: &IndexEntry,
     buffer: impl FnOnce(usize) -> &'a mut [u8],
 ) -> Result<BatchHeader, StorageError> {
-    let buffer = buffer(entry.length as usize);
     let position = u64::from(entry.position);
+    let (whole, need) = (segment.end().position, position + u64::from(entry.length));
+    if need > whole.into() {
+        return Err(Damage::Ends { have: whole.into(), need }.at(segment.store.path(), position));
+    }
+    let buffer = buffer(entry.length as usize);
     segment.store.read_at(buffer, position)?;
     let damage = |reason: Damage| reason.at(segment.store.path(), position);
     let header = BatchHeader::parse(buffer).map_err(|e| damage(e.into()))?;
@@ -256,7 +260,10 @@ struct Bounds {
 }
 
 /// The longest run from batch `first` on that stays in bounds and meets no marker.
-fn run(segment: &Segment, view: &IndexView, first: u32, bounds: Bounds) -> Option<Run> {
+///
+/// # Errors
+/// [`StorageError::Corrupt`] if the index speaks of places that its Store does not have.
+fn run(segment: &Segment, view: &IndexView, first: u32, bounds: Bounds) -> Result<Option<Run>, StorageError> {
     let position = view.position(first);
     let markers = view.markers_before(first);
     let limit = u64::from(position) + bounds.max_bytes as u64;
@@ -273,15 +280,20 @@ fn run(segment: &Segment, view: &IndexView, first: u32, bounds: Bounds) -> Optio
     let whole = view.offset(first + 1) <= bounds.below;
     let after = if after == first && bounds.at_least_one && whole { first + 1 } else { after };
     if after == first {
-        return None;
+        return Ok(None);
     }
-    Some(Run {
+    let (end, whole) = (view.position(after), segment.end().position);
+    let Some(length) = end.checked_sub(position).filter(|_| end <= whole) else {
+        let damage = Damage::Ends { have: whole.into(), need: end.max(position).into() };
+        return Err(damage.at(segment.store.path(), position.into()));
+    };
+    Ok(Some(Run {
         store: Arc::clone(&segment.store),
         position: position.into(),
-        length: (view.position(after) - position) as usize,
+        length: length as usize,
         base_offset: view.offset(first),
         next_offset: view.offset(after),
-    })
+    }))
 }
 
 fn is_batch(view: &IndexView, at: u32) -> bool {
