@@ -6,12 +6,14 @@
 //! Source: Kafka `DefaultRecord`; KIP-98 for the format, KIP-82 for headers.
 
 mod build;
+mod skim;
 mod varint;
 
 pub use build::{
     BatchBuilder, BatchFields, BatchOptions, BuildError, NewRecord, Producer, RecordBuilder, TimestampType,
 };
 
+pub use skim::{TimestampSpan, skim};
 use varint::Reader;
 
 /// One record. Offset and timestamp are relative to the batch's base offset and base timestamp.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::model::batch::{BatchError, BatchHeader, HEADER_LEN};
 use crate::model::compression::{Compression, CompressionError};
-use crate::model::record::{RecordError, Records};
+use crate::model::record::{RecordError, Records, skim};
 
 /// The most bytes that one batch may unfold to when it must be looked into.
 pub const UNCOMPRESSED_BYTES_MAX: usize = 128 << 20;
@@ -182,6 +182,16 @@ fn look_into(batch: &mut CheckedBatch, rules: &Rules, now_ms: i64) -> Result<(),
 
 /// The greatest timestamp of the records, if all of them may be appended.
 fn walk(header: &BatchHeader, plain: &[u8], rules: &Rules, now_ms: i64) -> Result<i64, CheckError> {
+    if let Some(span) = skim(plain, header.record_count, rules.keys_required) {
+        let (least, most) = (
+            header.base_timestamp.saturating_add(span.least),
+            header.base_timestamp.saturating_add(span.most),
+        );
+        let in_time = |at| at >= 0 && timely(at, rules, now_ms);
+        if rules.log_append_time || (in_time(least) && in_time(most)) {
+            return Ok(most);
+        }
+    }
     let (mut keyless, mut untimely) = (Vec::new(), Vec::new());
     let (mut index, mut max_timestamp) = (0, -1);
     let records = Records::new(plain, header.record_count).map_err(CheckError::Record)?;
