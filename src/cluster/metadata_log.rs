@@ -159,7 +159,7 @@ impl MetadataLog {
         let batch = Command::batch(commands, now_ms);
         let header = BatchHeader::parse(&batch).expect("a batch that was just built");
         let body = batch.slice(crate::model::batch::HEADER_LEN..);
-        let checked = CheckedBatch { header, body, log_append_time: None, checked_ms: now_ms };
+        let checked = CheckedBatch { header, body, log_append_time: None };
         let group = self.group().await?;
         let alone = Arc::clone(&self.in_flight).lock_owned().await;
         let (answer, wait) = oneshot::channel();

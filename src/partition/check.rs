@@ -44,8 +44,6 @@ pub struct CheckedBatch {
     pub body: Bytes,
     /// The leader's time, if the topic has `LogAppendTime`.
     pub log_append_time: Option<i64>,
-    /// The leader's time when it was checked.
-    pub checked_ms: i64,
 }
 
 /// Why a record set is refused.
@@ -94,7 +92,6 @@ pub fn check(records: &Bytes, rules: &Rules, now_ms: i64) -> Result<CheckedBatch
         header,
         body: records.slice(HEADER_LEN..),
         log_append_time: rules.log_append_time.then_some(now_ms),
-        checked_ms: now_ms,
     };
     look_into(&mut batch, rules, now_ms)?;
     if rules.log_append_time || batch.header.is_log_append_time() {

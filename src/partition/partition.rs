@@ -289,14 +289,6 @@ impl Partition {
         self.writer.lock().log.snapshot_index()
     }
 
-    pub fn size_bytes(&self) -> u64 {
-        self.writer.lock().log.size_bytes()
-    }
-
-    pub fn poisoned(&self) -> bool {
-        self.writer.lock().log.poisoned()
-    }
-
     /// Ends all writing, for good: what another thread still holds of this partition cannot touch
     /// files that are opened anew, or that come to be under the same name. Waits for a snapshot or
     /// a removal that runs.
