@@ -6,9 +6,11 @@
 #[path = "damage.rs"]
 mod damage;
 
+use bateau::coordinator::GroupRecord;
 use bateau::model::compression::Compression;
 use bateau::model::record::{Records, validate_records};
 use bateau::wire::frame::{FrameBuffer, READ_MIN};
+use bateau::wire::offset_requests::{decode_offset_commit, decode_offset_fetch};
 use bateau::wire::schema::{MAX_ELEMENTS, versions, walk, walk_header};
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, RequestHeader, RequestKind};
@@ -22,9 +24,9 @@ const FRAME_MAX: usize = 1000;
 
 const BATCH_HEADER: usize = 61;
 
-/// `ListOffsets` 11 is laid out as 10, where kafka-protocol 0.18 ends.
-const LIST_OFFSETS: i16 = 2;
+/// `ListOffsets` 11 and `DescribeLogDirs` 5 are laid out as the versions where kafka-protocol 0.18 ends.
 const LAST_LIST_OFFSETS: i16 = 10;
+const LAST_DESCRIBE_LOG_DIRS: i16 = 4;
 
 /// A frame that passes the walk is decoded, up to the byte where the walk ended; so the decoder reserved for elements
 /// that were there.
@@ -54,8 +56,17 @@ pub(crate) fn request(frame: &[u8]) {
     };
     assert!(walked.elements <= MAX_ELEMENTS);
     let body = rest.len();
-    let version = if api_key == LIST_OFFSETS { version.min(LAST_LIST_OFFSETS) } else { version };
-    RequestKind::decode(api, &mut rest, version).expect("the body passed the walk");
+    let passed = "the body passed the walk";
+    let coded = match api {
+        ApiKey::ListOffsets => version.min(LAST_LIST_OFFSETS),
+        ApiKey::DescribeLogDirs => version.min(LAST_DESCRIBE_LOG_DIRS),
+        _ => version,
+    };
+    match api {
+        ApiKey::OffsetCommit => drop(decode_offset_commit(&mut rest, version).expect(passed)),
+        ApiKey::OffsetFetch => drop(decode_offset_fetch(&mut rest, version).expect(passed)),
+        _ => drop(RequestKind::decode(api, &mut rest, coded).expect(passed)),
+    }
     assert_eq!(body - rest.len(), walked.consumed);
 }
 
@@ -86,6 +97,35 @@ pub(crate) fn batch(batch: &[u8]) {
         read += 1;
     }
     assert_eq!((read, keyless > 0), (facts.count, facts.first_keyless.is_some()));
+}
+
+/// A record of `__consumer_offsets` is refused, skipped, or read as what it is when written again. The first byte is the
+/// size of the key; no bytes behind the key are a tombstone.
+pub(crate) fn group_record(input: &[u8]) {
+    let Some((size, rest)) = input.split_first() else {
+        return;
+    };
+    let (key, value) = rest.split_at(usize::from(*size).min(rest.len()));
+    let Ok(Some(read)) = GroupRecord::decode(key, Some(value).filter(|value| !value.is_empty())) else {
+        return;
+    };
+    if let GroupRecord::Group { value: Some(group), .. } = &read {
+        assert!(group.members.capacity() <= value.len());
+    }
+    let again = |record: &GroupRecord| {
+        let (key, value) = record.encode();
+        GroupRecord::decode(&key, value.as_deref())
+            .expect("what was written is read")
+            .expect("and not skipped")
+    };
+    // An expiry costs the epoch and the topic id, once.
+    let first = again(&read);
+    let expires = |record: &GroupRecord| match record {
+        GroupRecord::Offset { value: Some(offset), .. } => offset.expire_timestamp_ms.is_some(),
+        GroupRecord::Offset { value: None, .. } | GroupRecord::Group { .. } => false,
+    };
+    assert!(first == read || expires(&read));
+    assert_eq!(again(&first), first);
 }
 
 /// Frames come out whole and the same, however the bytes are cut; room is made for what came, not for what is announced.

@@ -2,13 +2,17 @@
 //!
 //! The rooms, from the top; imports only point down (`tests/tidy.rs` checks):
 //! `agent` builds a node · `kafka` is the door for Kafka clients · `broker` waits for what they ask ·
-//! `cluster` agrees · `partition` keeps a partition's rules · `storage` keeps bytes · `keys` knows
-//! configuration keys · `wire` and `model` are the words.
+//! `cluster` agrees · `coordinator` decides for groups · `partition` keeps a partition's rules ·
+//! `storage` keeps bytes · `keys` knows configuration keys · `wire` and `model` are the words.
+//! Beside them `cli` is the command line for people, over `client`.
 
 pub mod agent;
 pub mod broker;
+pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod coordinator;
 pub mod kafka;
 pub mod keys;
 pub mod model;

@@ -1,20 +1,73 @@
-//! The `bateau` binary: flags to [`Config`], [`Config`] to [`Agent`], signals to its end.
+//! The `bateau` binary: a node (flags to [`Config`], [`Config`] to [`Agent`], signals to its end), or a command for people.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use bateau::agent::Agent;
-use bateau::config::{Cli, Config, LogFormat};
-use clap::Parser;
+use bateau::cli;
+use bateau::config::{Config, LogFormat, ServeFlags};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// What a wrong configuration exits with, as clap's wrong flags do.
 const WRONG_CONFIGURATION: u8 = 2;
 
+/// A Kafka-wire-compatible broker, and commands for any broker that speaks Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "bateau", version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node (what `bateau` alone does, too)
+    Serve(Box<ServeFlags>),
+    #[command(flatten)]
+    ForPeople(cli::Command),
+    /// Print completions for a shell, as in: bateau completions bash > ~/.local/share/bash-completion/completions/bateau
+    Completions { shell: Shell },
+}
+
 fn main() -> ExitCode {
+    let CommandLine { command, serve } = CommandLine::parse();
+    match command {
+        None => run_node(serve),
+        Some(Command::Serve(flags)) => run_node(*flags),
+        Some(Command::ForPeople(command)) => match runtime() {
+            Ok(runtime) => runtime.block_on(cli::run(command)),
+            Err(code) => code,
+        },
+        Some(Command::Completions { shell }) => complete(shell),
+    }
+}
+
+fn complete(shell: Shell) -> ExitCode {
+    match cli::write_completions(CommandLine::command(), shell, &mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bateau: standard output: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime() -> Result<Runtime, ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        eprintln!("bateau: no threads to run on: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_node(flags: ServeFlags) -> ExitCode {
     let environment = std::env::var("BATEAU_SET").ok();
-    let flags = Cli::parse().into_serve().with_set_from(environment.as_deref());
+    let flags = flags.with_set_from(environment.as_deref());
     let config = match Config::gather(flags) {
         Ok(config) => config,
         Err(error) => {
@@ -23,14 +76,10 @@ fn main() -> ExitCode {
         }
     };
     log_to_stderr(&config);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("bateau: no threads to run on: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    runtime.block_on(serve(&config))
+    match runtime() {
+        Ok(runtime) => runtime.block_on(serve(&config)),
+        Err(code) => code,
+    }
 }
 
 async fn serve(config: &Config) -> ExitCode {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use bateau::keys::{TOPIC_KEYS, Treatment, broker_keys};
+use bateau::keys::{NamedResource, TOPIC_KEYS, Treatment, broker_keys};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Far more than anything here takes.
@@ -497,6 +497,15 @@ fn broker_table() -> String {
     table
 }
 
+fn named_table(resource: NamedResource) -> String {
+    let mut table = String::from("| key | default | treatment | meaning |\n|---|---|---|---|\n");
+    for key in resource.keys() {
+        let (name, default) = (code(Some(key.name)), code(Some(key.default)));
+        table += &row(&[name, default, treatment(key.treatment), key.documentation.into()]);
+    }
+    table
+}
+
 /// `text` with what stands between the marks of `list` replaced by `table`.
 fn with_table(text: &str, list: &str, table: &str) -> String {
     let (begin, end) =
@@ -512,6 +521,8 @@ fn the_lists_of_keys_in_the_documentation_are_those_of_the_tables() {
     let found = fs::read_to_string(&path).unwrap();
     let wanted = with_table(&found, "topic keys", &topic_table());
     let wanted = with_table(&wanted, "broker keys", &broker_table());
+    let wanted = with_table(&wanted, "group keys", &named_table(NamedResource::Group));
+    let wanted = with_table(&wanted, "client metrics keys", &named_table(NamedResource::ClientMetrics));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(path, wanted).unwrap();
         return;

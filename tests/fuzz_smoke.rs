@@ -11,6 +11,7 @@ use std::path::Path;
 const REQUEST_ROUNDS: u32 = 400_000;
 const BATCH_ROUNDS: u32 = 100_000;
 const FRAME_ROUNDS: u32 = 100_000;
+const GROUP_RECORD_ROUNDS: u32 = 400_000;
 const DISK_ROUNDS: u32 = 10_000;
 
 /// No changed input grows beyond this.
@@ -43,6 +44,11 @@ fn batches_unpack_within_their_limit_or_not_at_all() {
 #[test]
 fn frames_come_out_the_same_however_they_are_cut() {
     fuzz("frame", FRAME_ROUNDS, targets::frame);
+}
+
+#[test]
+fn records_of_groups_are_refused_or_read_as_what_they_are_when_written_again() {
+    fuzz("group_record", GROUP_RECORD_ROUNDS, targets::group_record);
 }
 
 #[test]

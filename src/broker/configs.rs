@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use super::topics::find;
 use super::{Broker, BrokerError, TopicRef};
-use crate::cluster::{BrokerConfigured, Command, MetadataImage, TopicConfigured};
-use crate::keys::{
-    Alteration, ConfigEntry, KeyError, Op, Scope, apply_incremental, describe_broker,
-    describe_cluster_default, describe_topic,
+use crate::cluster::{
+    BrokerConfigured, ClientMetricsConfigured, Command, GroupConfigured, MetadataImage, TopicConfigured,
 };
+use crate::keys::{
+    Alteration, ConfigEntry, KeyError, NamedResource, Op, Scope, apply_incremental, describe_broker,
+    describe_cluster_default, describe_named, describe_topic,
+};
+
+/// The most groups, and the most subscriptions to client metrics, that have a configuration.
+const NAMED_MAX: usize = 10_000;
 
 /// How a configuration is to change.
 #[derive(Clone, Debug)]
@@ -45,6 +50,22 @@ impl Broker {
             }
             Some(node) => Err(BrokerError::UnknownNode { node }),
         }
+    }
+
+    /// The configuration of a group, or of a subscription to client metrics. Any name has one, if only defaults.
+    pub fn describe_named_config(
+        &self,
+        resource: NamedResource,
+        name: &str,
+        keys: Option<&[String]>,
+    ) -> Vec<ConfigEntry> {
+        let (image, none) = (self.image(), BTreeMap::new());
+        describe_named(resource, named(&image, resource).get(name).unwrap_or(&none), keys)
+    }
+
+    /// The names of those that have a configuration of their own.
+    pub fn named_configs(&self, resource: NamedResource) -> Vec<String> {
+        named(&self.image(), resource).keys().cloned().collect()
     }
 
     /// What a topic with these overrides would be described as.
@@ -93,6 +114,43 @@ impl Broker {
             return Ok(());
         }
         self.change_metadata(vec![Command::BrokerConfigured(BrokerConfigured { node, overrides })]).await
+    }
+
+    /// Changes the configuration of a group, or of a subscription to client metrics.
+    pub async fn alter_named_config(
+        &self,
+        resource: NamedResource,
+        name: &str,
+        change: ConfigChange,
+        validate_only: bool,
+    ) -> Result<(), BrokerError> {
+        let _only_one = self.control().await;
+        let (image, none) = (self.image(), BTreeMap::new());
+        let known = named(&image, resource);
+        let current = known.get(name).unwrap_or(&none);
+        let overrides = changed(current, &change, Scope::Named(resource))?;
+        if validate_only || overrides == *current {
+            return Ok(());
+        }
+        if current.is_empty() && known.len() >= NAMED_MAX {
+            let reason = format!("{NAMED_MAX} of this kind have a configuration, more are not kept");
+            return Err(BrokerError::PolicyViolation { reason });
+        }
+        let name = name.to_owned();
+        let command = match resource {
+            NamedResource::Group => Command::GroupConfigured(GroupConfigured { group: name, overrides }),
+            NamedResource::ClientMetrics => {
+                Command::ClientMetricsConfigured(ClientMetricsConfigured { name, overrides })
+            }
+        };
+        self.change_metadata(vec![command]).await
+    }
+}
+
+fn named(image: &MetadataImage, resource: NamedResource) -> &BTreeMap<String, BTreeMap<String, String>> {
+    match resource {
+        NamedResource::Group => &image.group_overrides,
+        NamedResource::ClientMetrics => &image.client_metrics,
     }
 }
 

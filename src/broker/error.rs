@@ -34,6 +34,8 @@ pub enum BrokerError {
     InvalidReplicationFactor { asked: i16, nodes: usize },
     #[error("{reason}")]
     InvalidReplicaAssignment { reason: String },
+    #[error("no reassignment of partition {partition} of topic '{topic}' is under way")]
+    NoReassignment { topic: String, partition: i32 },
     #[error("{reason}")]
     InvalidRequest { reason: String },
     #[error(transparent)]

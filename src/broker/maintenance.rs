@@ -1,5 +1,5 @@
 //! What a node does by itself from time to time: retention, snapshots of dirty logs, forgetting
-//! silent producers.
+//! silent producers, and what groups need (`groups::upkeep`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,9 @@ impl Broker {
     /// Runs until `closing` says so.
     pub async fn maintain(&self, closing: watch::Receiver<bool>) {
         let retention = self.keep_retention(closing.clone());
-        let snapshots = self.keep_snapshots(closing);
-        futures_util::future::join(retention, snapshots).await;
+        let snapshots = self.keep_snapshots(closing.clone());
+        let groups = self.keep_groups(closing);
+        futures_util::future::join3(retention, snapshots, groups).await;
     }
 
     async fn keep_retention(&self, mut closing: watch::Receiver<bool>) {
@@ -62,14 +63,16 @@ impl Broker {
         let lines = &group.partition.lines;
         let due = due_start(&group.partition.segments(), settings, lines.high_watermark(), self.now_ms());
         match due.filter(|start| *start > lines.log_start()) {
-            Some(start) => self.let_go(&group, start).await,
+            Some(start) => {
+                tracing::info!(partition = %log.identity.name, %start, "retention moves the log start");
+                self.let_go(&group, start).await
+            }
             // What could not be let go last time.
             None => self.shorten(&group).await,
         }
     }
 
     async fn let_go(&self, group: &Group, start: Offset) -> Result<(), BrokerError> {
-        tracing::info!(partition = %group.partition.identity.name, %start, "retention moves the log start");
         group.partition.close_active_below(start)?;
         self.move_log_start(group, start).await
     }

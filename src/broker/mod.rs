@@ -1,13 +1,18 @@
 //! What the doors ask of this node, one verb a file: produce, fetch, offsets, topics, configs,
-//! producer ids. The broker waits; it knows no wire version and no connection.
+//! producer ids, groups. The broker waits; it knows no wire version and no connection.
 
 mod configs;
 mod error;
 mod fetch;
+mod groups;
+mod log_dirs;
 mod maintenance;
 mod offsets;
 mod produce;
 mod producer_ids;
+mod producers;
+mod quorum;
+mod reassignments;
 mod settings;
 mod space;
 mod topics;
@@ -23,8 +28,12 @@ use uuid::Uuid;
 pub use configs::ConfigChange;
 pub use error::BrokerError;
 pub use fetch::{FetchPartition, FetchPlan, FetchedPartition, Isolation};
+pub use groups::GroupOffset;
+pub use log_dirs::{LogDir, LogSize};
 pub use offsets::{FoundOffset, OffsetSpec};
 pub use produce::{Acks, PendingAppend, Produced};
+pub use producers::ActiveProducer;
+pub use quorum::{Quorum, Voter};
 pub use topics::{CreatedTopic, NewTopic, TopicRef};
 
 use crate::cluster::{
@@ -32,6 +41,8 @@ use crate::cluster::{
 };
 use crate::keys::{BrokerSettings, TopicSettings};
 use crate::model::{LeaderEpoch, PartitionId};
+use crate::storage::DataDir;
+use groups::Coordinators;
 use producer_ids::ProducerIds;
 use settings::Settings;
 use space::Space;
@@ -49,7 +60,11 @@ struct Inner {
     replicas: Arc<Replicas>,
     settings: Arc<Settings>,
     space: Space,
+    data_dir: Arc<DataDir>,
     producer_ids: ProducerIds,
+    coordinators: Coordinators,
+    /// When this node began, by the clock of the runtime.
+    began: tokio::time::Instant,
     /// Held by whoever checks a metadata change against the image and proposes it.
     controller: tokio::sync::Mutex<()>,
 }
@@ -85,7 +100,10 @@ impl Broker {
             replicas,
             settings,
             space,
+            data_dir: storage.data_dir,
             producer_ids: ProducerIds::default(),
+            coordinators: Coordinators::default(),
+            began: tokio::time::Instant::now(),
             controller: tokio::sync::Mutex::default(),
         }))
     }
@@ -181,6 +199,7 @@ impl Broker {
 
     /// Stops all logs cleanly: everything synced, with snapshots.
     pub async fn close(&self) {
+        self.end_groups();
         let logs = self.0.replicas.all();
         futures_util::future::join_all(logs.iter().map(|log| log.close())).await;
         self.0.metadata.close().await;

@@ -68,7 +68,11 @@ impl Settings {
     fn take_in(&self, topic: &TopicImage, layers: &Layers<'_>) {
         let settings = Arc::new(TopicSettings::resolve(layers, &topic.overrides));
         let compacted = |s: &TopicSettings| s.cleanup.compact;
-        if compacted(&settings) && !self.topics.read().get(&topic.id).is_some_and(|old| compacted(old)) {
+        let rewritten = topic.is_internal();
+        if compacted(&settings)
+            && !rewritten
+            && !self.topics.read().get(&topic.id).is_some_and(|old| compacted(old))
+        {
             tracing::warn!(topic = %topic.name, "cleanup.policy=compact: all records are kept until compaction exists");
         }
         self.replicas.keep(topic, log_settings(&settings));

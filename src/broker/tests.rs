@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use bytes::Bytes;
 
 mod crash;
+mod groups;
 
 use super::*;
 use crate::model::Offset;
@@ -317,6 +318,28 @@ async fn what_retention_lets_go_leaves_the_disk_also_if_it_was_the_active_segmen
     let broker = node.start().await;
     let t = topic(&broker, "t", &[]).await;
     assert_eq!(values(&read(&broker, &t, 3).await), ["next"]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_starting_never_shows_a_greater_epoch_than_it_will_have() {
+    let node = Node::new();
+    let broker = node.start().await;
+    let t = topic(&broker, "t", &[]).await;
+    produced(&broker, &t, &["a"]).await;
+    broker.close().await;
+    let broker = node.start().await;
+    let (t, starting) = (topic(&broker, "t", &[]).await, broker.clone());
+    let of = Arc::clone(&t);
+    let started = tokio::spawn(async move { starting.group(&of, 0, None).await.unwrap().leader_epoch() });
+    let mut shown = Vec::new();
+    while !started.is_finished() {
+        shown.push(broker.leader(&t, 0).epoch);
+        tokio::task::yield_now().await;
+    }
+    let led = started.await.unwrap();
+    // A client that hears of 3 does not believe in 2 any more, and waits for a leader of 3 for ever.
+    assert!(shown.iter().all(|epoch| *epoch <= led), "{shown:?} before {led}");
+    assert_eq!(broker.leader(&t, 0).epoch, led);
 }
 
 /// Until `made` succeeds, a second of the node's clock for each try.

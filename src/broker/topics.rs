@@ -175,6 +175,8 @@ impl Broker {
         self.change_metadata(vec![Command::TopicDeleted(TopicDeleted { topic_id })]).await?;
         let doomed = self.0.settings.take_doomed();
         futures_util::future::join_all(doomed.iter().map(|log| log.delete())).await;
+        // Before another topic can have the name.
+        self.forget_offsets_of(topic.name.as_str()).await;
         Ok((topic.name.clone(), topic.id))
     }
 

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::oneshot;
@@ -70,6 +70,8 @@ pub struct DistributedLog {
     settings: ArcSwap<LogSettings>,
     active: ArcSwapOption<Group>,
     closed: AtomicBool,
+    /// The term with which the group was last started, or is being started; 0 if it never was.
+    started_term: AtomicU64,
     /// Held while the group is started or stopped.
     life: tokio::sync::Mutex<Life>,
 }
@@ -91,6 +93,7 @@ impl DistributedLog {
             settings: ArcSwap::from_pointee(settings),
             active: ArcSwapOption::empty(),
             closed: AtomicBool::new(false),
+            started_term: AtomicU64::new(0),
             life: tokio::sync::Mutex::default(),
         }
     }
@@ -121,13 +124,23 @@ impl DistributedLog {
     }
 
     /// The epoch under which this node leads, or will once the log is used: the only voter's next
-    /// term follows its last vote.
+    /// term follows its last vote. Never one that is greater than the group will have: clients keep
+    /// the greatest that they heard of, and would wait for it.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         if let Some(group) = self.running() {
             return group.leader_epoch();
         }
-        let last = self.storage.votes.get(&self.group_id()).map_or(0, |vote| vote.term);
-        LeaderEpoch(i32::try_from(last + 1).unwrap_or(i32::MAX))
+        // In this order: a start says its term before it votes for it.
+        let next = self.next_term();
+        let term = match self.started_term.load(Acquire) {
+            0 => next,
+            started => started,
+        };
+        LeaderEpoch(i32::try_from(term).unwrap_or(i32::MAX))
+    }
+
+    fn next_term(&self) -> u64 {
+        self.storage.votes.get(&self.group_id()).map_or(0, |vote| vote.term) + 1
     }
 
     /// As [`Self::group`], for the metadata log: its commands are applied from `applied` on.
@@ -209,6 +222,7 @@ impl DistributedLog {
         let partition = Arc::new(partition);
         life.opened = Some(Arc::clone(&partition));
         let durability = Durability::new(flusher, clock, settings.flush_messages, settings.flush_ms);
+        self.started_term.store(self.next_term(), Release);
         let parts =
             GroupParts { partition, id: self.group_id(), votes, durability, commands, applied, failed };
         Ok(Arc::new(Group::start(parts).await?))
@@ -244,6 +258,11 @@ impl DistributedLog {
     pub fn has_closed_segments(&self) -> bool {
         let names = self.disk().read_dir(&self.dir()).unwrap_or_default();
         names.iter().filter_map(|name| name.strip_suffix(".log")).count() > 1
+    }
+
+    /// Whether anything was ever written to it, as far as file names tell.
+    pub fn was_used(&self) -> bool {
+        self.running().is_some() || !self.disk().read_dir(&self.dir()).unwrap_or_default().is_empty()
     }
 
     /// Does file work on one of the flusher's threads.

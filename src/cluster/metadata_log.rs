@@ -16,7 +16,7 @@ use super::distributed_log::{DistributedLog, LogError, LogSettings, NodeStorage}
 use super::image_file;
 use super::metadata::{Command, MetadataImage};
 use super::raft::{Commands, Group, GroupError, Outcome, spawn};
-use crate::model::{BatchHeader, Offset, RaftIndex, TopicId, TopicName, TopicPartition};
+use crate::model::{BatchHeader, LeaderEpoch, Offset, RaftIndex, TopicId, TopicName, TopicPartition};
 use crate::partition::{CheckedBatch, Identity, Partition};
 use crate::storage::{Damage, LogIdentity, LogOptions, SegmentFacts, StorageError};
 
@@ -46,6 +46,15 @@ impl std::fmt::Debug for MetadataLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MetadataLog").finish_non_exhaustive()
     }
+}
+
+/// How far the metadata log has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataLines {
+    pub leader_epoch: LeaderEpoch,
+    pub high_watermark: Offset,
+    /// Exclusive.
+    pub log_end: Offset,
 }
 
 /// Turns agreed batches into images.
@@ -146,6 +155,16 @@ impl MetadataLog {
         let applied = self.keeper.known.load().applied;
         let commands: Arc<dyn Commands> = Arc::<Keeper>::clone(&self.keeper);
         self.log.group_with(commands, move |partition| known_from(partition, applied)).await
+    }
+
+    /// How far the log has come.
+    pub async fn lines(&self) -> Result<MetadataLines, LogError> {
+        let group = self.group().await?;
+        Ok(MetadataLines {
+            leader_epoch: group.leader_epoch(),
+            high_watermark: group.partition.lines.high_watermark(),
+            log_end: group.partition.reader().log_end_offset(),
+        })
     }
 
     /// Returns when the image shows what became of every earlier proposal, also of those whose

@@ -15,6 +15,6 @@ pub use clock::Clock;
 pub use distributed_log::{DistributedLog, LogError, LogSettings, NodeStorage};
 pub use durability::Durability;
 pub use metadata::*;
-pub use metadata_log::{Changes, MetadataLog};
+pub use metadata_log::{Changes, MetadataLines, MetadataLog};
 pub use raft::{Group, GroupError, Outcome, Pending, spawn};
 pub use replicas::Replicas;

@@ -1,24 +1,8 @@
-//! The command line, the environment behind it, and the same names in a TOML file.
+//! A node's flags, the environment behind them, and the same names in a TOML file.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// A Kafka-wire-compatible broker.
-#[derive(Debug, Parser)]
-#[command(name = "bateau", version, about, args_conflicts_with_subcommands = true)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: ServeFlags,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs a node (what `bateau` alone does, too)
-    Serve(Box<ServeFlags>),
-}
+use clap::{Args, ValueEnum};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,17 +54,17 @@ pub struct ServeFlags {
     #[arg(long, hide = true, value_delimiter = ',', env = "BATEAU_START_JOIN_ADDRS")]
     pub start_join_addrs: Vec<String>,
     /// A node alone forms its cluster of one by itself, so there is nothing to do for it yet.
-    #[arg(long, hide = true, env = "BATEAU_BOOTSTRAP")]
+    #[arg(long, hide = true, env = "BATEAU_BOOTSTRAP", value_parser = is_to_bootstrap)]
     pub bootstrap: bool,
 }
 
-impl Cli {
-    /// The flags of the node to run.
-    pub fn into_serve(self) -> ServeFlags {
-        match self.command {
-            Some(Command::Serve(flags)) => *flags,
-            None => self.serve,
-        }
+/// To the commands for people `BATEAU_BOOTSTRAP` is an address; somebody who has set it can run a node all the same.
+fn is_to_bootstrap(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        address if address.split(',').all(|one| one.contains(':')) => Ok(false),
+        _ => Err("is neither true nor false, nor the HOST:PORT that the commands for people go to".into()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use address::{AddressError, HostPort};
-pub use flags::{Cli, LogFormat, ServeFlags};
+pub use flags::{LogFormat, ServeFlags};
 
 use crate::keys::{BrokerSettings, Overrides, static_layer};
 
@@ -165,10 +165,16 @@ mod tests {
 
     use super::*;
 
+    /// The flags alone, without the binary's subcommands.
+    #[derive(Debug, Parser)]
+    struct Serve {
+        #[command(flatten)]
+        flags: ServeFlags,
+    }
+
     fn gather(args: &[&str]) -> Result<Config, ConfigError> {
-        let args = ["bateau", "serve"].iter().chain(args);
-        let cli = Cli::try_parse_from(args).unwrap();
-        Config::gather(cli.into_serve())
+        let args = ["bateau"].iter().chain(args);
+        Config::gather(Serve::try_parse_from(args).unwrap().flags)
     }
 
     fn problems(args: &[&str]) -> Vec<String> {

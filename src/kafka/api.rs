@@ -31,6 +31,11 @@ pub(super) trait Handler: 'static {
     type Request: Decodable + Send;
     type Response: Answer;
 
+    /// Reads the body of a request that has passed the walk; another reader goes here if the protocol crate has none.
+    fn decode(body: &mut Bytes, version: i16) -> Result<Self::Request, RequestError> {
+        decoded(body, version.min(Self::CODED_TO))
+    }
+
     fn handle(
         ctx: &Context,
         request: Self::Request,
@@ -165,7 +170,7 @@ impl Api {
 
 fn begin<H: Handler>(ctx: &Context, body: Bytes) -> BoxFuture<'_, Result<Begun, RequestError>> {
     Box::pin(async move {
-        let request = decode::<H::Request>(ctx, body, H::CODED_TO)?;
+        let request = walked(ctx, body, H::decode)?;
         let mut to = ctx.reply_to();
         to.version = to.version.min(H::CODED_TO);
         let answer = H::handle(ctx, request).await;
@@ -176,16 +181,24 @@ fn begin<H: Handler>(ctx: &Context, body: Bytes) -> BoxFuture<'_, Result<Begun, 
 
 fn begin_pipelined<P: Pipelined>(ctx: &Context, body: Bytes) -> BoxFuture<'_, Result<Begun, RequestError>> {
     Box::pin(async move {
-        let request = decode::<P::Request>(ctx, body, i16::MAX)?;
+        let request = walked(ctx, body, decoded::<P::Request>)?;
         let to = ctx.reply_to();
         let answer = P::begin(ctx, request).await;
         Ok(Begun::Later(Box::pin(async move { answer.await.reply(to) })))
     })
 }
 
-fn decode<T: Decodable>(ctx: &Context, mut body: Bytes, coded_to: i16) -> Result<T, RequestError> {
+/// Nothing is read that the walk has not passed.
+fn walked<T>(
+    ctx: &Context,
+    mut body: Bytes,
+    read: fn(&mut Bytes, i16) -> Result<T, RequestError>,
+) -> Result<T, RequestError> {
     let header = &ctx.request;
     schema::walk(header.api as i16, header.version, &body)?;
-    T::decode(&mut body, header.version.min(coded_to))
-        .map_err(|source| RequestError::Undecodable(source.into()))
+    read(&mut body, header.version)
+}
+
+fn decoded<T: Decodable>(body: &mut Bytes, version: i16) -> Result<T, RequestError> {
+    T::decode(body, version).map_err(|source| RequestError::Undecodable(source.into()))
 }

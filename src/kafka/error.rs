@@ -9,6 +9,7 @@
 )]
 
 use crate::broker::BrokerError;
+use crate::coordinator::GroupError;
 use crate::keys::KeyError;
 use crate::model::BatchError;
 use crate::partition::{CheckError, ProducerError};
@@ -47,6 +48,39 @@ impl From<BrokerError> for Refusal {
     }
 }
 
+impl From<&GroupError> for Refusal {
+    fn from(error: &GroupError) -> Self {
+        Self { code: ErrorCode::from(error), message: Some(error.to_string()) }
+    }
+}
+
+/// Source: Kafka `GroupCoordinatorService`, `ClassicGroup`.
+impl From<&GroupError> for ErrorCode {
+    fn from(error: &GroupError) -> Self {
+        match error {
+            GroupError::InvalidGroupId => Self::InvalidGroupId,
+            GroupError::InvalidSessionTimeout { .. } => Self::InvalidSessionTimeout,
+            GroupError::UnknownMember { .. } => Self::UnknownMemberId,
+            GroupError::MemberIdRequired { .. } => Self::MemberIdRequired,
+            GroupError::FencedInstance { .. } => Self::FencedInstanceId,
+            GroupError::IllegalGeneration { .. } => Self::IllegalGeneration,
+            GroupError::RebalanceInProgress { .. } => Self::RebalanceInProgress,
+            GroupError::InconsistentProtocol { .. } => Self::InconsistentGroupProtocol,
+            GroupError::GroupFull { .. } => Self::GroupMaxSizeReached,
+            // Kafka's choice for a group that does not fit a record; the code for records says nothing to a member.
+            GroupError::TooLarge { .. } => Self::UnknownServerError,
+            GroupError::NotEmpty { .. } => Self::NonEmptyGroup,
+            GroupError::NotFound { .. } => Self::GroupIdNotFound,
+            GroupError::Subscribed { .. } => Self::GroupSubscribedToTopic,
+            GroupError::OffsetMetadataTooLarge { .. } => Self::OffsetMetadataTooLarge,
+            GroupError::UnknownPartition { .. } => Self::UnknownTopicOrPartition,
+            GroupError::Loading { .. } => Self::CoordinatorLoadInProgress,
+            GroupError::NotCoordinator { .. } => Self::NotCoordinator,
+            GroupError::NotAvailable { .. } => Self::CoordinatorNotAvailable,
+        }
+    }
+}
+
 impl From<&BrokerError> for ErrorCode {
     fn from(error: &BrokerError) -> Self {
         match error {
@@ -61,6 +95,7 @@ impl From<&BrokerError> for ErrorCode {
             BrokerError::InvalidPartitions { .. } => Self::InvalidPartitions,
             BrokerError::InvalidReplicationFactor { .. } => Self::InvalidReplicationFactor,
             BrokerError::InvalidReplicaAssignment { .. } => Self::InvalidReplicaAssignment,
+            BrokerError::NoReassignment { .. } => Self::NoReassignmentInProgress,
             BrokerError::InvalidRequest { .. } | BrokerError::UnknownNode { .. } => Self::InvalidRequest,
             BrokerError::InvalidConfig(error) => Self::from(error),
             BrokerError::PolicyViolation { .. } => Self::PolicyViolation,
@@ -134,12 +169,17 @@ impl From<&KeyError> for ErrorCode {
     fn from(error: &KeyError) -> Self {
         match error {
             KeyError::UnknownTopicKey { .. }
+            | KeyError::UnknownGroupKey { .. }
+            | KeyError::Limit { .. }
+            | KeyError::ClientPattern { .. }
             | KeyError::InvalidValue { .. }
             | KeyError::Refused { .. }
             | KeyError::EmptyElement { .. }
             | KeyError::NotAList { .. }
             | KeyError::Conflict { .. } => Self::InvalidConfig,
             KeyError::UnknownBrokerKey { .. }
+            | KeyError::UnknownClientMetricsKey { .. }
+            | KeyError::PushInterval { .. }
             | KeyError::NotSupported { .. }
             | KeyError::NullValue { .. }
             | KeyError::DuplicateKey { .. }
@@ -172,6 +212,7 @@ fn words(error: &BrokerError) -> String {
         BrokerError::InvalidConfig(error) => error.to_string(),
         BrokerError::InvalidPartitions { .. }
         | BrokerError::InvalidReplicaAssignment { .. }
+        | BrokerError::NoReassignment { .. }
         | BrokerError::InvalidRequest { .. }
         | BrokerError::PolicyViolation { .. }
         | BrokerError::UnknownNode { .. }

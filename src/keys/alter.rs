@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use super::broker::{BrokerKey, broker_key};
 use super::error::KeyError;
-use super::kind::{Shape, elements};
+use super::kind::elements;
 use super::layers::Overrides;
+use super::named::{NamedKey, NamedResource};
 use super::topic::{TopicKey, topic_key};
 use super::unsupported::is_unsupported;
 
@@ -38,6 +39,7 @@ pub struct Alteration<'a> {
 pub enum Scope {
     Topic,
     Broker,
+    Named(NamedResource),
 }
 
 /// The overrides after all of `alterations`, in canonical text; `current` stays as it is.
@@ -65,6 +67,7 @@ pub fn apply_incremental(
         Scope::Broker => {
             lags_agree(&altered, ["log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"])?;
         }
+        Scope::Named(_) => {}
     }
     Ok(altered)
 }
@@ -100,11 +103,12 @@ pub fn static_layer<'a>(
     if errors.is_empty() { Ok(layer) } else { Err(errors) }
 }
 
-/// A key of either table.
+/// A key of any table.
 #[derive(Clone, Copy)]
 enum KnownKey {
     Topic(&'static TopicKey),
     Broker(&'static BrokerKey),
+    Named(&'static NamedKey),
 }
 
 impl KnownKey {
@@ -112,11 +116,12 @@ impl KnownKey {
         let found = match scope {
             Scope::Topic => topic_key(key).map(Self::Topic),
             Scope::Broker => broker_key(key).map(Self::Broker),
+            Scope::Named(resource) => return resource.key(key).map(Self::Named),
         };
         found.ok_or_else(|| match scope {
             Scope::Topic => KeyError::UnknownTopicKey { key: key.to_owned() },
             Scope::Broker if is_unsupported(key) => KeyError::NotSupported { key: key.to_owned() },
-            Scope::Broker => KeyError::UnknownBrokerKey { key: key.to_owned() },
+            Scope::Broker | Scope::Named(_) => KeyError::UnknownBrokerKey { key: key.to_owned() },
         })
     }
 
@@ -134,20 +139,33 @@ impl KnownKey {
         match self {
             Self::Topic(key) => key.canonical(value),
             Self::Broker(key) => key.shape.canonical(key.name, value),
+            Self::Named(key) => key.canonical(value),
         }
     }
 
-    fn shape(self) -> Shape {
+    fn name(self) -> &'static str {
         match self {
+            Self::Topic(key) => key.name,
+            Self::Broker(key) => key.name,
+            Self::Named(key) => key.name,
+        }
+    }
+
+    /// Whether elements can be added and taken. Kafka can do so for topics and brokers alone.
+    fn is_list(self) -> bool {
+        let shape = match self {
             Self::Topic(key) => key.shape,
             Self::Broker(key) => key.shape,
-        }
+            Self::Named(_) => return false,
+        };
+        shape.config_type == super::ConfigType::List
     }
 
     fn default(self) -> &'static str {
         match self {
             Self::Topic(key) => key.default,
             Self::Broker(key) => key.default.unwrap_or_default(),
+            Self::Named(key) => key.default,
         }
     }
 }
@@ -192,12 +210,8 @@ fn list_of<'a>(
     current: Option<&'a String>,
     op: &'static str,
 ) -> Result<Vec<&'a str>, KeyError> {
-    if known.shape().config_type != super::ConfigType::List {
-        let key = match known {
-            KnownKey::Topic(key) => key.name,
-            KnownKey::Broker(key) => key.name,
-        };
-        return Err(KeyError::NotAList { key: key.to_owned(), op });
+    if !known.is_list() {
+        return Err(KeyError::NotAList { key: known.name().to_owned(), op });
     }
     Ok(elements(current.map_or(known.default(), String::as_str)))
 }

@@ -1,8 +1,9 @@
-//! The table of broker keys that Bateau knows, but for the `log.*` ones beside it.
+//! The table of broker keys that Bateau knows, but for those of logs and of groups beside it.
 //!
-//! Not here: keys of Kafka that Bateau does not have (`unsupported.rs`). A key of groups or transactions enters the table
-//! on the day it works, not before: tools take what is described for what is done.
+//! Not here: keys of Kafka that Bateau does not have (`unsupported.rs`). A key of transactions enters the table on the
+//! day it works, not before: tools take what is described for what is done.
 
+use super::group::GROUP_KEYS;
 use super::kind::{
     Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, ONE_LZ4_LEVEL, ONE_REPLICA,
     STRING, Shape, Treatment, ZSTD_LEVEL,
@@ -114,14 +115,14 @@ static NODE_KEYS: &[BrokerKey] = &[
 
 /// All broker keys, each once, in no order that matters.
 pub fn broker_keys() -> impl Iterator<Item = &'static BrokerKey> {
-    LOG_KEYS.iter().chain(NODE_KEYS)
+    LOG_KEYS.iter().chain(GROUP_KEYS).chain(NODE_KEYS)
 }
 
 /// The broker key of that name.
 pub fn broker_key(name: &str) -> Option<&'static BrokerKey> {
     let find =
         |keys: &'static [BrokerKey]| keys.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &keys[at]);
-    find(LOG_KEYS).or_else(|| find(NODE_KEYS))
+    [LOG_KEYS, GROUP_KEYS, NODE_KEYS].into_iter().find_map(find)
 }
 
 impl BrokerKey {
@@ -161,9 +162,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_tables_are_sorted_by_name_and_every_key_is_found_once() {
-        assert!(LOG_KEYS.is_sorted_by(|left, right| left.name < right.name));
-        assert!(NODE_KEYS.is_sorted_by(|left, right| left.name < right.name));
+    fn the_tables_are_sorted_by_name_and_every_key_is_found_once() {
+        for table in [LOG_KEYS, GROUP_KEYS, NODE_KEYS] {
+            assert!(table.is_sorted_by(|left, right| left.name < right.name));
+        }
         let names: BTreeSet<_> = broker_keys().map(|key| key.name).collect();
         assert_eq!(names.len(), broker_keys().count());
         assert!(names.iter().all(|name| broker_key(name).is_some_and(|key| key.name == *name)));
@@ -200,7 +202,13 @@ mod tests {
 
     #[test]
     fn defaults_types_and_mutability_are_those_of_kafka_but_for_the_listed_differences() {
-        let differences = ["listeners", "log.dir", "log.flush.interval.messages", "process.roles"];
+        let differences = [
+            "group.coordinator.rebalance.protocols",
+            "listeners",
+            "log.dir",
+            "log.flush.interval.messages",
+            "process.roles",
+        ];
         let mut seen = 0;
         for line in include_str!("testdata/broker-keys.tsv").lines().skip(1) {
             let fields: Vec<_> = line.split('\t').collect();

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::broker::{BrokerKey, broker_key, broker_keys};
 use super::kind::{ConfigType, Treatment};
 use super::layers::{ConfigSource, Layers, Overrides};
+use super::named::{NamedKey, NamedResource};
 use super::topic::{TOPIC_KEYS, TopicKey};
 
 /// One line of a description.
@@ -68,6 +69,42 @@ pub fn describe_cluster_default(dynamic_default: &Overrides, filter: Option<&[St
         Some(broker_entry(broker_key(name)?, Some(value.clone()), vec![synonym]))
     })
     .collect()
+}
+
+/// Every key of a group or of a subscription to client metrics with these overrides.
+pub fn describe_named(
+    resource: NamedResource,
+    overrides: &Overrides,
+    filter: Option<&[String]>,
+) -> Vec<ConfigEntry> {
+    let source = match resource {
+        NamedResource::ClientMetrics => ConfigSource::ClientMetrics,
+        NamedResource::Group => ConfigSource::Group,
+    };
+    let keys = resource.keys().iter().filter(|key| asked_for(filter, key.name));
+    keys.map(|key| named_entry(key, overrides.get(key.name), source)).collect()
+}
+
+fn named_entry(key: &'static NamedKey, set: Option<&String>, source: ConfigSource) -> ConfigEntry {
+    let of_set = set.map(|value| Synonym { name: key.name, value: value.clone(), source });
+    let of_default = key.synonym.map(|name| Synonym {
+        name,
+        value: key.default.to_owned(),
+        source: ConfigSource::Default,
+    });
+    let synonyms: Vec<Synonym> = of_set.into_iter().chain(of_default).collect();
+    let source = source_of(&synonyms);
+    ConfigEntry {
+        name: key.name,
+        value: Some(set.map_or(key.default, String::as_str).to_owned()),
+        read_only: false,
+        is_default: source == ConfigSource::Default,
+        source,
+        sensitive: false,
+        synonyms,
+        config_type: key.shape.config_type,
+        documentation: document(key.documentation, key.treatment),
+    }
 }
 
 fn asked_for(filter: Option<&[String]>, name: &str) -> bool {
@@ -273,6 +310,24 @@ mod tests {
         assert_eq!(entries.len(), world.cluster.len());
         assert_eq!(line(&entries, "log.retention.ms"), "1000 3: log.retention.ms=1000(3)");
         assert_eq!(describe_cluster_default(&world.cluster, Some(&["node.id".to_owned()])), []);
+    }
+
+    #[test]
+    fn a_group_s_key_shows_its_own_value_before_the_brokers_default() {
+        let set = map(&[("share.record.lock.duration.ms", "20000")]);
+        let entries = describe_named(NamedResource::Group, &set, None);
+        assert_eq!(entries.len(), 17);
+        assert_eq!(
+            line(&entries, "share.record.lock.duration.ms"),
+            "20000 8: share.record.lock.duration.ms=20000(8) group.share.record.lock.duration.ms=30000(5)"
+        );
+        assert_eq!(
+            line(&entries, "consumer.session.timeout.ms"),
+            "45000 5: group.consumer.session.timeout.ms=45000(5)"
+        );
+        let metrics = describe_named(NamedResource::ClientMetrics, &map(&[("interval.ms", "1000")]), None);
+        assert_eq!(line(&metrics, "interval.ms"), "1000 7: interval.ms=1000(7)");
+        assert_eq!(line(&metrics, "match"), " 5:");
     }
 
     #[test]

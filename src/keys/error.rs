@@ -10,6 +10,10 @@ pub enum KeyError {
     UnknownTopicKey { key: String },
     #[error("unknown key {key}")]
     UnknownBrokerKey { key: String },
+    #[error("Unknown group config name: {key}")]
+    UnknownGroupKey { key: String },
+    #[error("Unknown client metrics configuration: {key}")]
+    UnknownClientMetricsKey { key: String },
     /// Kafka has this broker key, Bateau does not.
     #[error("{key} is not supported by Bateau")]
     NotSupported { key: String },
@@ -38,4 +42,11 @@ pub enum KeyError {
         other: &'static str,
         other_value: String,
     },
+    /// A group's value beyond what the broker key `limit` allows; `relation` is "greater" or "less".
+    #[error("{key} must be {relation} than or equal to {limit}")]
+    Limit { key: String, relation: &'static str, limit: &'static str },
+    #[error("Invalid value {value} for interval.ms, interval must be between {least} and {most} (1 hour)")]
+    PushInterval { value: String, least: i64, most: i64 },
+    #[error("Illegal client matching pattern: {pattern}")]
+    ClientPattern { pattern: String },
 }

@@ -25,6 +25,10 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// `DEFAULT_CONFIG`
     Default = 5,
+    /// `CLIENT_METRICS_CONFIG`
+    ClientMetrics = 7,
+    /// `GROUP_CONFIG`
+    Group = 8,
 }
 
 impl ConfigSource {

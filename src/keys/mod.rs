@@ -8,19 +8,24 @@ mod alter;
 mod broker;
 mod describe;
 mod error;
+mod group;
 mod kind;
 mod layers;
 mod log;
+mod named;
 mod settings;
 mod topic;
 mod unsupported;
 
 pub use alter::{Alteration, Op, Scope, apply_incremental, static_layer, validate_topic};
 pub use broker::{BrokerKey, broker_key, broker_keys};
-pub use describe::{ConfigEntry, Synonym, describe_broker, describe_cluster_default, describe_topic};
+pub use describe::{
+    ConfigEntry, Synonym, describe_broker, describe_cluster_default, describe_named, describe_topic,
+};
 pub use error::KeyError;
 pub use kind::{Accepts, ConfigType, Shape, Treatment};
 pub use layers::{ConfigSource, Layers, Overrides};
+pub use named::{NamedKey, NamedResource};
 pub use settings::{BrokerSettings, CleanupPolicy, CompressionType, TimestampType, TopicSettings};
 pub use topic::{TOPIC_KEYS, TopicKey, topic_key};
 pub use unsupported::is_unsupported;

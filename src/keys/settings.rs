@@ -169,6 +169,16 @@ pub struct BrokerSettings {
     pub queued_max_request_bytes: Option<u64>,
     pub producer_id_expiration_ms: u64,
     pub retention_check_interval_ms: u64,
+    pub group_min_session_timeout_ms: i32,
+    pub group_max_session_timeout_ms: i32,
+    pub group_initial_rebalance_delay_ms: u64,
+    pub group_max_size: usize,
+    pub offset_metadata_max_bytes: usize,
+    pub offsets_topic_partitions: u32,
+    pub offsets_topic_segment_bytes: u32,
+    pub offsets_retention_ms: i64,
+    pub offsets_retention_check_interval_ms: u64,
+    pub offsets_commit_timeout_ms: u64,
 }
 
 impl BrokerSettings {
@@ -223,6 +233,17 @@ impl BrokerSettings {
                 .filter(|bytes| *bytes > 0),
             producer_id_expiration_ms: values.number("producer.id.expiration.ms"),
             retention_check_interval_ms: values.number("log.retention.check.interval.ms"),
+            group_min_session_timeout_ms: values.number("group.min.session.timeout.ms"),
+            group_max_session_timeout_ms: values.number("group.max.session.timeout.ms"),
+            group_initial_rebalance_delay_ms: values.positive("group.initial.rebalance.delay.ms"),
+            group_max_size: values.number("group.max.size"),
+            offset_metadata_max_bytes: values.positive("offset.metadata.max.bytes") as usize,
+            offsets_topic_partitions: values.number("offsets.topic.num.partitions"),
+            // Kafka takes less here than a topic may have, and then cannot make this one.
+            offsets_topic_segment_bytes: values.number::<u32>("offsets.topic.segment.bytes").max(1 << 20),
+            offsets_retention_ms: values.number::<i64>("offsets.retention.minutes") * 60_000,
+            offsets_retention_check_interval_ms: values.number("offsets.retention.check.interval.ms"),
+            offsets_commit_timeout_ms: values.number("offsets.commit.timeout.ms"),
         }
     }
 
@@ -277,6 +298,11 @@ impl BrokerValues<'_> {
 
     fn number<N: FromStr>(&self, name: &'static str) -> N {
         self.optional(name).expect("a setting that is a number has a default")
+    }
+
+    /// Where Kafka takes a negative number for none at all.
+    fn positive(&self, name: &'static str) -> u64 {
+        u64::try_from(self.number::<i64>(name)).unwrap_or(0)
     }
 
     fn flag(&self, name: &'static str) -> bool {
@@ -400,6 +426,36 @@ mod tests {
         assert_eq!(settings.socket_request_max_bytes, 100 << 20);
         assert_eq!(settings.queued_max_request_bytes, None);
         assert_eq!(settings.retention_check_interval_ms, 300_000);
+    }
+
+    #[test]
+    fn groups_have_kafkas_limits_unless_others_are_given() {
+        let settings = broker(&[]).unwrap();
+        assert_eq!(
+            (settings.group_min_session_timeout_ms, settings.group_max_session_timeout_ms),
+            (6_000, 1_800_000)
+        );
+        assert_eq!(
+            (settings.group_initial_rebalance_delay_ms, settings.group_max_size),
+            (3_000, 2_147_483_647)
+        );
+        assert_eq!((settings.offset_metadata_max_bytes, settings.offsets_topic_partitions), (4_096, 50));
+        assert_eq!(settings.offsets_topic_segment_bytes, 100 << 20);
+        assert_eq!(settings.offsets_retention_ms, 7 * 24 * 3_600_000);
+        assert_eq!(settings.offsets_retention_check_interval_ms, 600_000);
+        assert_eq!(settings.offsets_commit_timeout_ms, 5_000);
+        let settings = broker(&[
+            ("group.initial.rebalance.delay.ms", "-5"),
+            ("offset.metadata.max.bytes", "-1"),
+            ("offsets.retention.minutes", "2147483647"),
+            ("offsets.topic.segment.bytes", "1"),
+        ]);
+        let settings = settings.unwrap();
+        assert_eq!((settings.group_initial_rebalance_delay_ms, settings.offset_metadata_max_bytes), (0, 0));
+        assert_eq!(settings.offsets_retention_ms, 2_147_483_647 * 60_000);
+        assert_eq!(settings.offsets_topic_segment_bytes, 1 << 20);
+        let refused = broker(&[("group.coordinator.rebalance.protocols", "classic,consumer")]);
+        assert_eq!(refused.unwrap_err().len(), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::check::CheckedBatch;
 use super::epochs::{EpochCache, EpochStart};
 use super::offsets::Lines;
-use super::producer_state::{Accept, ProducerError, ProducerTable};
+use super::producer_state::{Accept, Producer, ProducerError, ProducerTable};
 use super::state::{Membership, PartitionState};
 use super::waiters::Waiters;
 use crate::model::{BatchHeader, LeaderEpoch, Offset, RaftIndex, TopicPartition};
@@ -262,6 +262,11 @@ impl Partition {
 
     pub fn expire_producers(&self, now_ms: i64, expiration_ms: i64) {
         self.writer.lock().producers.expire(now_ms, expiration_ms);
+    }
+
+    /// What is remembered of idempotent producers, in no order.
+    pub fn producers(&self) -> Vec<(i64, Producer)> {
+        self.writer.lock().producers.iter().map(|(id, producer)| (id, producer.clone())).collect()
     }
 
     pub fn segments(&self) -> Vec<SegmentFacts> {

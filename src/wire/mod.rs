@@ -6,6 +6,9 @@
 pub mod fetch_response;
 pub mod frame;
 pub mod header;
+pub mod log_dirs_response;
+pub mod offset_requests;
+pub mod request;
 pub mod response;
 pub mod schema;
 

@@ -99,7 +99,7 @@ pub fn walk_header(header_version: i16, bytes: &[u8]) -> Result<usize, WalkError
 }
 
 fn request(api_key: i16) -> Option<&'static Request> {
-    table::REQUESTS.iter().find(|request| request.api_key == api_key)
+    table::requests().find(|request| request.api_key == api_key)
 }
 
 struct Walker<'a> {

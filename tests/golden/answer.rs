@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
 
-use kafka_protocol::messages::{BrokerId, ProducerId, TopicName};
+use bytes::Bytes;
+use kafka_protocol::messages::{BrokerId, GroupId, ProducerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
@@ -62,8 +63,12 @@ pub(crate) struct Names {
     /// The leader epoch of the topics of this run: 0 in a new Kafka topic, a Raft term in another broker.
     pub(crate) epoch: i32,
     pub(crate) ids: BTreeMap<Uuid, String>,
+    /// Members of groups, by the id that the broker gave them.
+    pub(crate) members: BTreeMap<String, String>,
 }
 
+/// Letters of a uuid.
+const UUID_TEXT: usize = 36;
 /// The start that times are given from lies this far back, so that no time that a script gives, up to here or
 /// beyond [`ABOUT_NOW_MS`], is ever taken for one that the broker read from its clock.
 pub(crate) const SINCE_START_MS: i64 = 60_000;
@@ -87,6 +92,16 @@ impl Names {
 
     pub(crate) fn id(&self, id: &Uuid) -> String {
         self.ids.get(id).map_or_else(|| "<id>".to_owned(), |name| format!("<id-of-{name}>"))
+    }
+
+    /// A member's id: what it begins with is its client's or its own, the rest is drawn by the broker.
+    pub(crate) fn member(&self, id: &str) -> String {
+        let drawn = id.len().checked_sub(UUID_TEXT).and_then(|at| id.split_at_checked(at));
+        match (self.members.get(id), drawn) {
+            (Some(name), _) => format!("<{name}>"),
+            (None, Some((begin, uuid))) if Uuid::try_parse(uuid).is_ok() => format!("{begin}<drawn>"),
+            (None, _) => self.text(id),
+        }
     }
 
     /// A topic by its name, or by its id in versions that have no names.
@@ -196,6 +211,18 @@ impl Leaf for StrBytes {
 impl Leaf for TopicName {
     fn leaf(&self, names: &Names) -> String {
         names.text(self)
+    }
+}
+
+impl Leaf for GroupId {
+    fn leaf(&self, names: &Names) -> String {
+        names.text(self)
+    }
+}
+
+impl Leaf for Bytes {
+    fn leaf(&self, names: &Names) -> String {
+        names.text(&String::from_utf8_lossy(self))
     }
 }
 

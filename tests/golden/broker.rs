@@ -24,7 +24,9 @@ impl Bateau {
         let _ = std::fs::remove_dir_all(&data);
         std::fs::create_dir_all(&data).map_err(|error| format!("create {}: {error}", data.display()))?;
         let mut child = Command::new(binary)
-            .args(["serve", "--kafka-addr", "127.0.0.1:0", "--node-id", "1", "--data-dir"])
+            .args(["serve", "--kafka-addr", "127.0.0.1:0", "--node-id", "1"])
+            // As the recorder's Kafka has it, too: nobody wants to wait three seconds for each new group.
+            .args(["--set", "group.initial.rebalance.delay.ms=0", "--data-dir"])
             .arg(&data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -11,9 +11,12 @@ mod batch;
 mod broker;
 mod differences;
 mod render;
+mod render_admin;
+mod render_groups;
 mod scripts;
 mod session;
 mod setup;
+mod topic_ids;
 mod transcript;
 mod wire;
 

@@ -27,7 +27,7 @@ const BROKER_CONFIGS: [&str; 10] = [
 ];
 
 /// The broker's own address as a client must be told it, by name if it is right.
-fn endpoint(names: &Names, host: &str, port: i32) -> String {
+pub(crate) fn endpoint(names: &Names, host: &str, port: i32) -> String {
     if port == i32::from(names.port) { "<this-broker>".to_owned() } else { format!("{host}:{port}") }
 }
 

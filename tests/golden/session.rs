@@ -1,5 +1,6 @@
 //! One run of one script at one version: what is sent, and what is recorded of the answers.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     broker: SocketAddr,
     /// Everything on this one is recorded.
     recorded: Connection,
+    /// Of somebody else who asks while an answer is awaited; see [`Session::swap`].
+    other: Connection,
     /// See `setup.rs`.
     pub(crate) control: Connection,
     key: i16,
@@ -54,10 +57,12 @@ impl Session {
         let now = i64::try_from(now.as_millis()).map_err(|error| error.to_string())?;
         let start = now - SINCE_START_MS;
         let ids = [(NOBODY, "nobody".to_owned())].into();
-        let names = Names { unique, port: broker.port(), start, epoch: 0, ids };
+        let members = BTreeMap::new();
+        let names = Names { unique, port: broker.port(), start, epoch: 0, ids, members };
         Ok(Self {
             broker,
             recorded: open()?,
+            other: open()?,
             control: open()?,
             key,
             version,
@@ -74,8 +79,13 @@ impl Session {
         (self.steps, cleaned)
     }
 
+    /// From now on requests go, and answers come, on the other one of two recorded connections.
+    pub(crate) fn swap(&mut self) {
+        std::mem::swap(&mut self.recorded, &mut self.other);
+    }
+
     /// The version for `R`: the one under test if this is its script, else the newest that the codec knows.
-    pub(crate) fn version_of<R: Request>(&self) -> i16 {
+    pub(crate) fn version_of<R: Request + 'static>(&self) -> i16 {
         if R::KEY == self.key { self.version } else { R::VERSIONS.max }
     }
 
@@ -87,7 +97,7 @@ impl Session {
     /// Sends `request` and records the answer as `step`. A closed connection is recorded too, and opened again.
     pub(crate) fn step<R>(&mut self, step: &str, request: &R) -> Result<R::Response, String>
     where
-        R: Request,
+        R: Request + 'static,
         R::Response: Render + Default,
     {
         self.send(request)?;
@@ -95,7 +105,7 @@ impl Session {
     }
 
     /// Sends `request` on the recorded connection and reads nothing.
-    pub(crate) fn send<R: Request>(&mut self, request: &R) -> Result<(), String> {
+    pub(crate) fn send<R: Request + 'static>(&mut self, request: &R) -> Result<(), String> {
         let version = self.version_of::<R>();
         self.recorded.send(version, request)
     }
@@ -103,7 +113,7 @@ impl Session {
     /// Records what comes back next as the answer to the last request, an `R` of `version`.
     pub(crate) fn answer<R>(&mut self, step: &str, version: i16) -> Result<R::Response, String>
     where
-        R: Request,
+        R: Request + 'static,
         R::Response: Render + Default,
     {
         let correlation = self.recorded.correlation();
@@ -144,7 +154,7 @@ impl Session {
     /// The bytes must carry correlation id 0 and be the first ones on their connection.
     pub(crate) fn raw_as<R>(&mut self, step: &str, bytes: &[u8], version: i16) -> Result<(), String>
     where
-        R: Request,
+        R: Request + 'static,
         R::Response: Render + Default,
     {
         self.reopen()?;

@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT_MS: i32 = 10_000;
 
 impl Session {
     /// Asks without recording, at the newest version that the codec knows.
-    pub(crate) fn ask<R: Request>(&mut self, request: &R) -> Result<R::Response, String> {
+    pub(crate) fn ask<R: Request + 'static>(&mut self, request: &R) -> Result<R::Response, String> {
         let version = R::VERSIONS.max;
         self.control.send(version, request)?;
         match self.control.receive() {
@@ -32,7 +32,7 @@ impl Session {
     }
 
     /// Asks until `done`, for [`SETTLE_DEADLINE`] at most.
-    fn ask_until<R: Request>(
+    pub(crate) fn ask_until<R: Request + 'static>(
         &mut self,
         request: &R,
         done: impl Fn(&R::Response) -> bool,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request, StrBytes};
+
+use crate::topic_ids;
 
 /// A broker that says nothing for this long is recorded as silent.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
@@ -44,7 +46,7 @@ impl Connection {
         self.correlation
     }
 
-    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) -> Result<(), String> {
+    pub(crate) fn send<R: Request + 'static>(&mut self, version: i16, request: &R) -> Result<(), String> {
         self.correlation += 1;
         let bytes = frame(version, self.correlation, request)?;
         // A broker may close while we still write: that shows when the answer is read.
@@ -82,13 +84,22 @@ impl Connection {
 
 /// The schema to encode `version` of an API with: the newest that the codec knows, if that is older.
 ///
-/// `ListOffsets` v11 is the one case: it has the layout of v10 (KIP-1023 gave it a new special timestamp only).
-fn schema<R: Request>(version: i16) -> i16 {
+/// So `ListOffsets` v11 has the layout of v10 (KIP-1023 gave it a new special timestamp only). `OffsetCommit` and
+/// `OffsetFetch` v10 have one of their own, see `topic_ids.rs`.
+fn schema<R: Request + 'static>(version: i16) -> i16 {
     version.min(R::VERSIONS.max)
 }
 
+fn answer_schema<R: Request + 'static>(version: i16) -> i16 {
+    version.min(<R::Response as Message>::VERSIONS.max)
+}
+
 /// A whole request, its length first.
-pub(crate) fn frame<R: Request>(version: i16, correlation: i32, request: &R) -> Result<Vec<u8>, String> {
+pub(crate) fn frame<R: Request + 'static>(
+    version: i16,
+    correlation: i32,
+    request: &R,
+) -> Result<Vec<u8>, String> {
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
@@ -97,7 +108,13 @@ pub(crate) fn frame<R: Request>(version: i16, correlation: i32, request: &R) -> 
     let mut body = BytesMut::new();
     header
         .encode(&mut body, R::header_version(schema::<R>(version)))
-        .and_then(|()| request.encode(&mut body, schema::<R>(version)))
+        .and_then(|()| match topic_ids::encode(request, version) {
+            Some(bytes) => {
+                body.extend_from_slice(&bytes);
+                Ok(())
+            }
+            None => request.encode(&mut body, schema::<R>(version)),
+        })
         .map_err(|error| format!("API {} v{version} cannot be encoded: {error}", R::KEY))?;
     Ok(framed(&body))
 }
@@ -109,12 +126,12 @@ pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// Decodes the answer to `R` at `version` and the number of bytes that no field claimed.
-pub(crate) fn decode<R: Request>(
+pub(crate) fn decode<R: Request + 'static>(
     frame: &mut Bytes,
     version: i16,
     correlation: i32,
 ) -> Result<(R::Response, usize), String> {
-    let version = schema::<R>(version);
+    let version = answer_schema::<R>(version);
     let header = ResponseHeader::decode(frame, R::Response::header_version(version))
         .map_err(|error| error.to_string())?;
     if header.correlation_id != correlation {

@@ -77,6 +77,25 @@ pub struct BrokerConfigured {
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
+pub struct GroupConfigured {
+    #[prost(string, tag = "1")]
+    pub group: String,
+    /// All overrides; none: the group has no configuration any more.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// A subscription to metrics of clients (KIP-714).
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ClientMetricsConfigured {
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// As of a group.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub overrides: BTreeMap<String, String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
 pub struct ProducerIdsTaken {
     /// The next producer id that may be given out.
     #[prost(int64, tag = "1")]
@@ -123,13 +142,17 @@ pub enum Command {
     NodeRegistered(NodeRegistered),
     #[prost(message, tag = "9")]
     Counters(Counters),
+    #[prost(message, tag = "10")]
+    GroupConfigured(GroupConfigured),
+    #[prost(message, tag = "11")]
+    ClientMetricsConfigured(ClientMetricsConfigured),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Envelope {
     #[prost(uint32, tag = "1")]
     version: u32,
-    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     command: Option<Command>,
 }
 
@@ -206,7 +229,9 @@ mod tests {
                 partitions: vec![placement; 2],
                 overrides: overrides.clone(),
             }),
-            Command::TopicConfigured(TopicConfigured { topic_id: id.clone(), overrides }),
+            Command::TopicConfigured(TopicConfigured { topic_id: id.clone(), overrides: overrides.clone() }),
+            Command::GroupConfigured(GroupConfigured { group: "g".into(), overrides: overrides.clone() }),
+            Command::ClientMetricsConfigured(ClientMetricsConfigured { name: "m".into(), overrides }),
             Command::BrokerConfigured(BrokerConfigured { node: None, overrides: BTreeMap::new() }),
             Command::ProducerIdsTaken(ProducerIdsTaken { next: 1000 }),
             Command::TopicDeleted(TopicDeleted { topic_id: id }),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::command::{
-    BrokerConfigured, Command, CommandError, Counters, NodeRegistered, PartitionsAdded, Placement,
-    ProducerIdsTaken, Replica, TopicConfigured, TopicCreated, TopicDeleted, topic_id,
+    BrokerConfigured, ClientMetricsConfigured, Command, CommandError, Counters, GroupConfigured,
+    NodeRegistered, PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured, TopicCreated,
+    TopicDeleted, topic_id,
 };
 use crate::model::{PartitionId, TopicId, TopicName};
 
@@ -83,6 +84,10 @@ pub struct MetadataImage {
     pub cluster_overrides: BTreeMap<String, String>,
     /// Dynamic broker configuration of single nodes.
     pub node_overrides: BTreeMap<i32, BTreeMap<String, String>>,
+    /// Configuration of groups, by name; those without any are not in it.
+    pub group_overrides: BTreeMap<String, BTreeMap<String, String>>,
+    /// Subscriptions to metrics of clients, by name.
+    pub client_metrics: BTreeMap<String, BTreeMap<String, String>>,
     pub next_producer_id: i64,
     /// Replica ids from here on were never given out.
     pub next_replica_id: u64,
@@ -135,6 +140,14 @@ impl MetadataImage {
                 }
                 Ok(())
             }
+            Command::GroupConfigured(GroupConfigured { group, overrides }) => {
+                configure(&mut self.group_overrides, group, overrides);
+                Ok(())
+            }
+            Command::ClientMetricsConfigured(ClientMetricsConfigured { name, overrides }) => {
+                configure(&mut self.client_metrics, name, overrides);
+                Ok(())
+            }
             Command::ProducerIdsTaken(ProducerIdsTaken { next }) => {
                 self.next_producer_id = self.next_producer_id.max(next);
                 Ok(())
@@ -161,6 +174,13 @@ impl MetadataImage {
             let overrides = overrides.clone();
             commands.push(Command::BrokerConfigured(BrokerConfigured { node: Some(*node), overrides }));
         }
+        commands.extend(self.group_overrides.iter().map(|(group, overrides)| {
+            Command::GroupConfigured(GroupConfigured { group: group.clone(), overrides: overrides.clone() })
+        }));
+        commands.extend(self.client_metrics.iter().map(|(name, overrides)| {
+            let overrides = overrides.clone();
+            Command::ClientMetricsConfigured(ClientMetricsConfigured { name: name.clone(), overrides })
+        }));
         commands.extend(self.nodes.values().map(NodeImage::registered));
         commands.extend(self.topics().map(|t| {
             let partitions = t.partitions.iter().map(|p| Placement { replicas: p.replicas.clone() });
@@ -214,9 +234,27 @@ impl MetadataImage {
     }
 }
 
+/// A name without overrides is not kept.
+fn configure(
+    all: &mut BTreeMap<String, BTreeMap<String, String>>,
+    name: String,
+    overrides: BTreeMap<String, String>,
+) {
+    if overrides.is_empty() {
+        all.remove(&name);
+    } else {
+        all.insert(name, overrides);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn group_configured(group: &str, overrides: &[(&str, &str)]) -> Command {
+        let overrides = overrides.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Command::GroupConfigured(GroupConfigured { group: group.into(), overrides })
+    }
 
     fn image() -> MetadataImage {
         let mut image = MetadataImage::default();
@@ -245,6 +283,13 @@ mod tests {
                 kafka_port: 9092,
                 rack: None,
             }),
+            group_configured("g", &[("share.isolation.level", "read_committed")]),
+            group_configured("h", &[("share.isolation.level", "read_committed")]),
+            group_configured("h", &[]),
+            Command::ClientMetricsConfigured(ClientMetricsConfigured {
+                name: "m".into(),
+                overrides: BTreeMap::from([("interval.ms".into(), "100".into())]),
+            }),
         ] {
             image.apply(command).unwrap();
         }
@@ -258,6 +303,13 @@ mod tests {
         assert_eq!(image.topic("b").unwrap().partitions.len(), 2);
         assert_eq!(image.partitions, 2);
         assert_eq!(image.next_replica_id, 5, "ids of what is gone are not used again");
+    }
+
+    #[test]
+    fn a_group_is_kept_as_long_as_it_has_a_configuration() {
+        let image = image();
+        assert_eq!(image.group_overrides.keys().collect::<Vec<_>>(), ["g"]);
+        assert_eq!(image.client_metrics["m"]["interval.ms"], "100");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod command;
 mod image;
 
 pub use command::{
-    BrokerConfigured, Command, CommandError, NodeRegistered, PartitionsAdded, Placement, ProducerIdsTaken,
-    Replica, TopicConfigured, TopicCreated, TopicDeleted,
+    BrokerConfigured, ClientMetricsConfigured, Command, CommandError, GroupConfigured, NodeRegistered,
+    PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured, TopicCreated, TopicDeleted,
 };
 pub use image::{MetadataImage, NodeImage, PartitionImage, TopicImage};

@@ -178,6 +178,11 @@ impl Group {
         self.submit(Proposal::Batch { batch: Box::new(batch), expected_term: None }).await
     }
 
+    /// As [`Group::propose`], for what was decided in this term: no other term takes it.
+    pub async fn propose_as_leader(&self, batch: CheckedBatch) -> Result<Pending, GroupError> {
+        self.submit(Proposal::Batch { batch: Box::new(batch), expected_term: Some(self.term) }).await
+    }
+
     /// Moves the log start to `offset`, which must not be past the high watermark.
     pub async fn move_log_start(&self, offset: Offset) -> Result<(), GroupError> {
         self.submit(Proposal::LogStart(offset)).await?.outcome().await.map(|_| ())

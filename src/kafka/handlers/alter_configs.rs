@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::resource::{Resource, counts, fault_of_form};
+use super::resource::{Altered, alter_each};
 use crate::broker::{BrokerError, ConfigChange};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -24,18 +24,17 @@ impl Handler for AlterConfigs {
         ctx: &Context,
         request: AlterConfigsRequest,
     ) -> Result<AlterConfigsResponse, BrokerError> {
-        let times = counts(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
-        let mut responses = Vec::with_capacity(request.resources.len());
-        for asked in &request.resources {
-            let times = times.get(&(asked.resource_type, &asked.resource_name)).copied().unwrap_or(1);
+        let altered = alter_each(ctx, &request.resources, request.validate_only).await;
+        let answer = |(asked, altered): (AlterConfigsResource, Result<(), Refusal>)| {
             let out = AlterConfigsResourceResponse::default()
                 .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name.clone());
-            responses.push(match alter(ctx, asked, times, request.validate_only).await {
+                .with_resource_name(asked.resource_name);
+            match altered {
                 Ok(()) => out.with_error_message(None),
                 Err(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
-            });
-        }
+            }
+        };
+        let responses = request.resources.into_iter().zip(altered).map(answer).collect();
         Ok(AlterConfigsResponse::default().with_responses(responses))
     }
 
@@ -44,19 +43,21 @@ impl Handler for AlterConfigs {
     }
 }
 
-async fn alter(
-    ctx: &Context,
-    asked: &AlterConfigsResource,
-    times: usize,
-    validate: bool,
-) -> Result<(), Refusal> {
-    if let Some(refusal) =
-        fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), c.value.is_none())))
-    {
-        return Err(refusal);
+impl Altered for AlterConfigsResource {
+    fn kind(&self) -> i8 {
+        self.resource_type
     }
-    let resource = Resource::to_change(asked.resource_type, &asked.resource_name)?;
-    let pair = |c: &AlterableConfig| (c.name.to_string(), c.value.as_ref().map(StrBytes::to_string));
-    let all = asked.configs.iter().map(pair).collect();
-    resource.alter(&ctx.broker, ConfigChange::Replace(all), validate).await
+
+    fn name(&self) -> &str {
+        &self.resource_name
+    }
+
+    fn keys(&self) -> Vec<(&str, bool)> {
+        self.configs.iter().map(|config| (config.name.as_str(), config.value.is_none())).collect()
+    }
+
+    fn change(&self) -> Result<ConfigChange, Refusal> {
+        let pair = |c: &AlterableConfig| (c.name.to_string(), c.value.as_ref().map(StrBytes::to_string));
+        Ok(ConfigChange::Replace(self.configs.iter().map(pair).collect()))
+    }
 }

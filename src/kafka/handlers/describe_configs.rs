@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::resource::Resource;
+use super::resource::{BROKER, CLIENT_METRICS, GROUP, Resource, TOPIC};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -66,11 +66,14 @@ fn describe(ctx: &Context, asked: &DescribeConfigsResource) -> Result<Vec<Config
             invalid(format!("Unexpected broker id, expected {expected} or empty string, but received {node}"))
         }
         Ok(Resource::Broker(node)) => Ok(broker.describe_broker_config(node, keys.as_deref())?),
-        Err(refusal) if refusal.code != ErrorCode::InvalidRequest => Err(refusal),
-        Err(_) if asked.resource_type == super::resource::BROKER => {
-            invalid(format!("Broker id must be an integer, but it is: {}", asked.resource_name))
+        Ok(Resource::Named(resource, name)) => {
+            Ok(broker.describe_named_config(resource, &name, keys.as_deref()))
         }
-        Err(_) => invalid(MALFORMED.into()),
+        Err(refusal) => match asked.resource_type {
+            BROKER => invalid(format!("Broker id must be an integer, but it is: {}", asked.resource_name)),
+            TOPIC | GROUP | CLIENT_METRICS => Err(refusal),
+            _ => invalid(MALFORMED.into()),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::resource::{Resource, counts, fault_of_form};
+use super::resource::{Altered, alter_each};
 use crate::broker::{BrokerError, ConfigChange};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -25,18 +25,17 @@ impl Handler for IncrementalAlterConfigs {
         ctx: &Context,
         request: IncrementalAlterConfigsRequest,
     ) -> Result<IncrementalAlterConfigsResponse, BrokerError> {
-        let times = counts(request.resources.iter().map(|r| (r.resource_type, &r.resource_name)));
-        let mut responses = Vec::with_capacity(request.resources.len());
-        for asked in &request.resources {
-            let times = times.get(&(asked.resource_type, &asked.resource_name)).copied().unwrap_or(1);
+        let altered = alter_each(ctx, &request.resources, request.validate_only).await;
+        let answer = |(asked, altered): (AlterConfigsResource, Result<(), Refusal>)| {
             let out = AlterConfigsResourceResponse::default()
                 .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name.clone());
-            responses.push(match alter(ctx, asked, times, request.validate_only).await {
+                .with_resource_name(asked.resource_name);
+            match altered {
                 Ok(()) => out.with_error_message(None),
                 Err(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
-            });
-        }
+            }
+        };
+        let responses = request.resources.into_iter().zip(altered).map(answer).collect();
         Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
     }
 
@@ -45,26 +44,30 @@ impl Handler for IncrementalAlterConfigs {
     }
 }
 
-async fn alter(
-    ctx: &Context,
-    asked: &AlterConfigsResource,
-    times: usize,
-    validate: bool,
-) -> Result<(), Refusal> {
-    let lacks_value = |c: &AlterableConfig| c.value.is_none() && op(c.config_operation) != Some(Op::Delete);
-    if let Some(refusal) =
-        fault_of_form(times, asked.configs.iter().map(|c| (c.name.as_str(), lacks_value(c))))
-    {
-        return Err(refusal);
+impl Altered for AlterConfigsResource {
+    fn kind(&self) -> i8 {
+        self.resource_type
     }
-    let resource = Resource::to_change(asked.resource_type, &asked.resource_name)?;
-    let mut changes = Vec::with_capacity(asked.configs.len());
-    for config in &asked.configs {
-        let op =
-            op(config.config_operation).ok_or_else(|| Refusal::new(ErrorCode::InvalidRequest, MALFORMED))?;
-        changes.push((op, config.name.to_string(), config.value.as_ref().map(StrBytes::to_string)));
+
+    fn name(&self) -> &str {
+        &self.resource_name
     }
-    resource.alter(&ctx.broker, ConfigChange::Incremental(changes), validate).await
+
+    fn keys(&self) -> Vec<(&str, bool)> {
+        let lacks_value =
+            |c: &AlterableConfig| c.value.is_none() && op(c.config_operation) != Some(Op::Delete);
+        self.configs.iter().map(|config| (config.name.as_str(), lacks_value(config))).collect()
+    }
+
+    fn change(&self) -> Result<ConfigChange, Refusal> {
+        let unknown = || Refusal::new(ErrorCode::InvalidRequest, MALFORMED);
+        let change = |c: &AlterableConfig| {
+            let op = op(c.config_operation).ok_or_else(unknown)?;
+            Ok((op, c.name.to_string(), c.value.as_ref().map(StrBytes::to_string)))
+        };
+        let changes = self.configs.iter().map(change).collect::<Result<_, Refusal>>()?;
+        Ok(ConfigChange::Incremental(changes))
+    }
 }
 
 /// Source: Kafka `AlterConfigOp.OpType`.

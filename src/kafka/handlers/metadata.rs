@@ -23,7 +23,7 @@ use crate::wire::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicNa
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
 /// Topics that Kafka keeps for itself, also before they exist.
-const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+pub(super) const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 pub(super) struct Metadata;
 

@@ -1,24 +1,46 @@
 //! The table of all APIs, one file each. Handlers decode nothing, hold no state, and ask `broker`.
 
 mod alter_configs;
+mod alter_partition_reassignments;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_config_resources;
+mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod resource;
+mod sync_group;
+mod unregister_broker;
+mod update_features;
 
 use super::api::Api;
-use crate::model::LeaderEpoch;
+use crate::cluster::MetadataImage;
+use crate::model::{LeaderEpoch, PartitionId};
 
 pub(super) use api_versions::unsupported as unsupported_api_versions;
 
@@ -26,9 +48,20 @@ pub(super) use api_versions::unsupported as unsupported_api_versions;
 pub(super) const APIS: &[Api] = &[
     Api::pipelined::<produce::Produce>(),
     Api::of::<fetch::Fetch>(),
+    Api::of::<heartbeat::Heartbeat>(),
+    Api::of::<offset_commit::OffsetCommit>(),
     Api::of::<list_offsets::ListOffsets>(),
     Api::of::<metadata::Metadata>(),
     Api::of::<api_versions::ApiVersions>(),
+    Api::of::<find_coordinator::FindCoordinator>(),
+    Api::of::<join_group::JoinGroup>(),
+    Api::of::<sync_group::SyncGroup>(),
+    Api::of::<leave_group::LeaveGroup>(),
+    Api::of::<offset_fetch::OffsetFetch>(),
+    Api::of::<describe_groups::DescribeGroups>(),
+    Api::of::<list_groups::ListGroups>(),
+    Api::of::<delete_groups::DeleteGroups>(),
+    Api::of::<offset_delete::OffsetDelete>(),
     Api::of::<create_topics::CreateTopics>(),
     Api::of::<delete_topics::DeleteTopics>(),
     Api::of::<delete_records::DeleteRecords>(),
@@ -39,6 +72,16 @@ pub(super) const APIS: &[Api] = &[
     Api::of::<create_partitions::CreatePartitions>(),
     Api::of::<incremental_alter_configs::IncrementalAlterConfigs>(),
     Api::of::<describe_cluster::DescribeCluster>(),
+    Api::of::<describe_topic_partitions::DescribeTopicPartitions>(),
+    Api::of::<describe_log_dirs::DescribeLogDirs>(),
+    Api::of::<list_config_resources::ListConfigResources>(),
+    Api::of::<elect_leaders::ElectLeaders>(),
+    Api::of::<alter_partition_reassignments::AlterPartitionReassignments>(),
+    Api::of::<list_partition_reassignments::ListPartitionReassignments>(),
+    Api::of::<describe_quorum::DescribeQuorum>(),
+    Api::of::<update_features::UpdateFeatures>(),
+    Api::of::<describe_producers::DescribeProducers>(),
+    Api::of::<unregister_broker::UnregisterBroker>(),
 ];
 
 /// Operations that a client may do on a topic when nobody restricts it, as Kafka's bit set of `AclOperation` codes:
@@ -46,6 +89,12 @@ pub(super) const APIS: &[Api] = &[
 const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// On the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
 const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
+/// On a group: read, delete, describe, describe and alter configs.
+const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+
+fn exists(image: &MetadataImage, topic: &str, partition: PartitionId) -> bool {
+    image.topic(topic).is_some_and(|topic| topic.partition(partition).is_some())
+}
 
 /// An epoch as a client may know it. Only -1 means that it knows none; Kafka fences all other negative ones.
 fn epoch(epoch: i32) -> Option<LeaderEpoch> {
@@ -78,6 +127,15 @@ mod tests {
             (1, 4, 18),
             (2, 1, 11),
             (3, 0, 13),
+            (8, 2, 10),
+            (9, 1, 10),
+            (10, 0, 6),
+            (11, 0, 9),
+            (12, 0, 4),
+            (13, 0, 5),
+            (14, 0, 5),
+            (15, 0, 6),
+            (16, 0, 5),
             (18, 0, 4),
             (19, 2, 7),
             (20, 1, 6),
@@ -86,9 +144,21 @@ mod tests {
             (23, 2, 4),
             (32, 1, 4),
             (33, 0, 2),
+            (35, 1, 5),
             (37, 0, 3),
+            (42, 0, 2),
+            (43, 0, 2),
             (44, 0, 1),
+            (45, 0, 1),
+            (46, 0, 0),
+            (47, 0, 0),
+            (55, 0, 2),
+            (57, 0, 2),
             (60, 0, 2),
+            (61, 0, 0),
+            (64, 0, 0),
+            (74, 0, 1),
+            (75, 0, 0),
         ] {
             assert!(listed.contains(&kafka), "{kafka:?}");
         }
@@ -96,6 +166,6 @@ mod tests {
 
     #[test]
     fn operations_are_what_kafka_answers_without_an_authorizer() {
-        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS), (3576, 8096));
+        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS, GROUP_OPERATIONS), (3576, 8096, 3400));
     }
 }

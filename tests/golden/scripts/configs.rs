@@ -1,4 +1,5 @@
-//! `DescribeConfigs`, `IncrementalAlterConfigs` and `AlterConfigs`, of topics; of the broker only reading.
+//! `DescribeConfigs`, `IncrementalAlterConfigs` and `AlterConfigs`, of topics; of the broker only reading. Those of groups and
+//! of client metrics are in `named_configs.rs`.
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::{
@@ -9,16 +10,16 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::session::{Session, text};
 
-const TOPIC: i8 = 2;
+pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const NO_RESOURCE: i8 = 99;
 
-const SET: i8 = 0;
-const DELETE: i8 = 1;
-const APPEND: i8 = 2;
-const SUBTRACT: i8 = 3;
+pub(super) const SET: i8 = 0;
+pub(super) const DELETE: i8 = 1;
+pub(super) const APPEND: i8 = 2;
+pub(super) const SUBTRACT: i8 = 3;
 
-fn read(kind: i8, name: StrBytes, keys: Option<&[&str]>) -> DescribeConfigsRequest {
+pub(super) fn read(kind: i8, name: StrBytes, keys: Option<&[&str]>) -> DescribeConfigsRequest {
     let keys = keys.map(|keys| keys.iter().map(|key| text(key)).collect());
     let resource = DescribeConfigsResource::default()
         .with_resource_type(kind)
@@ -75,12 +76,12 @@ fn show(s: &mut Session, step: &str, topic: &StrBytes) -> Result<(), String> {
 }
 
 /// Name and value.
-type Setting<'a> = (&'a str, Option<&'a str>);
+pub(super) type Setting<'a> = (&'a str, Option<&'a str>);
 
 /// Operation, name and value.
-type Change<'a> = (i8, &'a str, Option<&'a str>);
+pub(super) type Change<'a> = (i8, &'a str, Option<&'a str>);
 
-fn change(kind: i8, name: &StrBytes, changes: &[Change<'_>]) -> IncrementalAlterConfigsRequest {
+pub(super) fn change(kind: i8, name: &StrBytes, changes: &[Change<'_>]) -> IncrementalAlterConfigsRequest {
     let configs = changes.iter().map(|&(operation, name, value)| {
         incremental_alter_configs_request::AlterableConfig::default()
             .with_name(text(name))
@@ -160,7 +161,7 @@ fn incremental_resources_refused(s: &mut Session, a: &StrBytes) -> Result<(), St
     Ok(())
 }
 
-fn replace(kind: i8, name: &StrBytes, configs: &[Setting<'_>]) -> AlterConfigsRequest {
+pub(super) fn replace(kind: i8, name: &StrBytes, configs: &[Setting<'_>]) -> AlterConfigsRequest {
     let configs = configs.iter().map(|&(name, value)| {
         alter_configs_request::AlterableConfig::default().with_name(text(name)).with_value(value.map(text))
     });

@@ -1,12 +1,18 @@
 //! The scripts: what is asked, in which order, of which API. One file per family of APIs.
 
+mod cluster;
 mod configs;
 mod create_topics;
 mod fetch;
 mod fetch_session;
 mod frames;
+mod group_admin;
+mod group_offsets;
+mod groups;
 mod meta;
+mod named_configs;
 mod offsets;
+mod partitions;
 mod produce;
 mod produce_idempotent;
 mod produce_rules;
@@ -112,4 +118,93 @@ pub(crate) const SCRIPTS: &[Script] = &[
     ),
     script!("incremental_alter_configs", 44, 0..=1, configs::incremental, "SET, DELETE, APPEND, SUBTRACT"),
     script!("alter_configs", 33, 0..=2, configs::alter, "all configs of a topic replaced"),
+    script!(
+        "find_coordinator",
+        10,
+        0..=6,
+        groups::find_coordinator,
+        "groups, transactions, share partitions"
+    ),
+    script!("join_group_refused", 11, 0..=9, groups::join_refused, "who may not be a member, and why"),
+    script!("join_group", 11, 0..=9, groups::one_member, "a member alone: join, sync, heartbeat, leave"),
+    script!("join_group_two", 11, 0..=9, groups::two_members, "a second member comes and goes"),
+    script!("join_group_static", 11, 5..=9, groups::static_member, "static members (KIP-345)"),
+    script!("sync_group", 14, 0..=5, groups::sync_group, "generations, protocols, who is no member"),
+    script!("heartbeat", 12, 0..=4, groups::heartbeat, "members, strangers and generations"),
+    script!("leave_group", 13, 0..=5, groups::leave_group, "one, several, by instance id"),
+    script!(
+        "offset_commit",
+        8,
+        2..=10,
+        group_offsets::offset_commit,
+        "by members and others, metadata, what is unknown"
+    ),
+    script!("nameless_group", 8, 9..=9, group_offsets::nameless, "the group whose id is empty"),
+    script!("offset_fetch", 9, 1..=10, group_offsets::offset_fetch, "some, all, none, several groups"),
+    script!(
+        "offset_fetch_again",
+        9,
+        8..=10,
+        group_offsets::topic_again,
+        "a topic that was deleted and made again"
+    ),
+    script!("offset_delete", 47, 0..=0, group_offsets::offset_delete, "of consumers, of others, of nobody"),
+    script!("describe_groups", 15, 0..=6, group_admin::describe_groups, "every state, unknown groups"),
+    script!("list_groups", 16, 0..=5, group_admin::list_groups, "by state and type"),
+    script!("delete_groups", 42, 0..=2, group_admin::delete_groups, "used, unused, unknown"),
+    script!("group_configs", 44, 0..=1, named_configs::group, "configs of groups"),
+    script!(
+        "client_metrics_configs",
+        44,
+        0..=1,
+        named_configs::client_metrics,
+        "subscriptions to client metrics"
+    ),
+    script!(
+        "named_configs_replaced",
+        33,
+        0..=2,
+        named_configs::replaced,
+        "all configs of a group or a subscription"
+    ),
+    script!("list_config_resources", 74, 0..=1, named_configs::list, "what has a configuration, by kind"),
+    script!(
+        "describe_log_dirs",
+        35,
+        1..=5,
+        partitions::describe_log_dirs,
+        "sizes of logs, some and unknown ones"
+    ),
+    script!(
+        "describe_topic_partitions",
+        75,
+        0..=0,
+        partitions::describe_topic_partitions,
+        "pages, cursors, unknown topics"
+    ),
+    script!("elect_leaders", 43, 0..=2, partitions::elect_leaders, "where no election is needed"),
+    script!(
+        "alter_partition_reassignments",
+        45,
+        0..=1,
+        partitions::alter_partition_reassignments,
+        "to the same broker, to unknown ones, cancelled"
+    ),
+    script!(
+        "list_partition_reassignments",
+        46,
+        0..=0,
+        partitions::list_partition_reassignments,
+        "when there are none"
+    ),
+    script!(
+        "describe_producers",
+        61,
+        0..=0,
+        partitions::describe_producers,
+        "an idempotent producer, and none"
+    ),
+    script!("describe_quorum", 55, 0..=2, cluster::describe_quorum, "of the metadata, and of nothing else"),
+    script!("update_features", 57, 0..=2, cluster::update_features, "features and levels that there are not"),
+    script!("unregister_broker", 64, 0..=0, cluster::unregister_broker, "brokers that there are not"),
 ];

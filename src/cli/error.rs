@@ -1,0 +1,44 @@
+//! Why a command ends before it is done, and with which exit code.
+
+use std::io;
+
+use crate::client::{ClientError, RecordsError};
+
+const REFUSED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{subject}: {source}")]
+    Records { subject: String, source: RecordsError },
+    #[error("{0}\nTry --help.")]
+    Usage(String),
+    #[error("{0}")]
+    Failed(String),
+    #[error("standard input: {0}")]
+    Input(#[source] io::Error),
+    #[error("standard output: {0}")]
+    Output(#[source] io::Error),
+    /// Whoever read standard output has seen enough, as in `| head`.
+    #[error("nobody reads standard output any more")]
+    ReaderGone,
+}
+
+impl CliError {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => WRONG_USAGE,
+            Self::ReaderGone => 0,
+            Self::Client(_) | Self::Records { .. } | Self::Failed(_) | Self::Input(_) | Self::Output(_) => {
+                REFUSED
+            }
+        }
+    }
+
+    /// An error of writing to standard output.
+    pub(super) fn output(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::Output(error) }
+    }
+}

@@ -1,0 +1,65 @@
+//! The command line for people: topics, records, groups, configurations, benchmarks. Talks to a broker through `client`.
+//!
+//! Tables or, with `--json`, JSON go to standard output, everything else to standard error.
+//! Exit codes: 0 done; 1 the broker, the network or a file said no; 2 the command line is wrong.
+
+mod bench;
+mod clock;
+mod completions;
+mod config;
+mod connect;
+mod consume;
+mod duration;
+mod error;
+mod escape;
+mod group;
+mod number;
+mod output;
+mod position;
+mod produce;
+mod progress;
+mod time;
+mod topic;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub use completions::write_completions;
+use error::CliError;
+
+/// What people ask of a broker.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create, list, describe, alter and delete topics
+    Topic(topic::TopicCommand),
+    /// Send lines of standard input as records
+    Produce(Box<produce::ProduceCommand>),
+    /// Print records
+    Consume(Box<consume::ConsumeCommand>),
+    /// List and describe consumer groups, move and delete their offsets
+    Group(group::GroupCommand),
+    /// Read and change the configuration of a topic, a broker or a group
+    Config(config::ConfigCommand),
+    /// Measure rates and latencies of a broker
+    Bench(Box<bench::BenchCommand>),
+}
+
+/// Runs one command to its end.
+pub async fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Topic(command) => command.run().await,
+        Command::Produce(command) => command.run().await,
+        Command::Consume(command) => command.run().await,
+        Command::Group(command) => command.run().await,
+        Command::Config(command) => command.run().await,
+        Command::Bench(command) => command.run().await,
+    };
+    match done {
+        Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bateau: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

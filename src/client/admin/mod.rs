@@ -1,0 +1,15 @@
+//! What is asked about topics, configurations, offsets and groups, a file for each. All of them are `impl Cluster`.
+
+pub(super) mod configs;
+pub(super) mod groups;
+pub(super) mod offsets;
+pub(super) mod topics;
+
+use crate::wire::StrBytes;
+
+/// How long a broker may take for a change, and is told so.
+const CHANGE_WITHIN_MS: i32 = 30_000;
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}

@@ -1,0 +1,132 @@
+//! The two directions of a connection, each in a task: requests out, answers in, matched by their order.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::broken;
+use crate::client::ClientError;
+
+/// No answer is larger: a Fetch's is bounded by what it asks for, and metadata of 100,000 partitions takes 10 MB.
+const FRAME_MAX: usize = 256 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// In the order in which they were written, which is that of the answers. At most [`super::IN_FLIGHT_MAX`].
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Set once: nothing is sent or received any more.
+    pub(super) broken: Option<ClientError>,
+}
+
+pub(super) type Answer = Result<Bytes, ClientError>;
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    correlation_id: i32,
+    answer: oneshot::Sender<Answer>,
+    /// Held until the answer is there.
+    _room: OwnedSemaphorePermit,
+}
+
+impl Waiting {
+    pub(super) fn new(
+        correlation_id: i32,
+        answer: oneshot::Sender<Answer>,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { correlation_id, answer, _room: room }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) frame: Bytes,
+    /// None: the broker does not answer (acks=0).
+    pub(super) waiting: Option<Waiting>,
+}
+
+/// One direction of a connection.
+pub(super) struct Line {
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) address: String,
+}
+
+impl Line {
+    pub(super) async fn write_all(self, mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>) {
+        while let Some(Outgoing { frame, waiting }) = queue.recv().await {
+            if let Some(waiting) = waiting {
+                let mut state = self.state.lock();
+                if let Some(error) = &state.broken {
+                    // Whoever gave up does not mind.
+                    _ = waiting.answer.send(Err(error.clone()));
+                    continue;
+                }
+                state.waiting.push_back(waiting);
+            }
+            if let Err(error) = write.write_all(&frame).await {
+                return self.fail(broken(&self.address, error));
+            }
+        }
+    }
+
+    pub(super) async fn read_all(self, read: OwnedReadHalf) {
+        let mut read = BufReader::with_capacity(64 << 10, read);
+        loop {
+            let answer = match self.read_frame(&mut read).await {
+                Ok(answer) => answer,
+                Err(error) => return self.fail(error),
+            };
+            if let Err(error) = self.deliver(answer) {
+                return self.fail(error);
+            }
+        }
+    }
+
+    async fn read_frame(&self, read: &mut BufReader<OwnedReadHalf>) -> Result<Bytes, ClientError> {
+        let size = read.read_i32().await.map_err(|error| broken(&self.address, error))?;
+        let fits = usize::try_from(size).ok().filter(|size| (4..=FRAME_MAX).contains(size));
+        let Some(size) = fits else {
+            let what = format!("it announces {size} bytes");
+            return Err(ClientError::NotKafka { address: self.address.clone(), what });
+        };
+        // Grows as bytes come, not by what is announced.
+        let mut frame = Vec::new();
+        let read = read.take(size as u64).read_to_end(&mut frame).await;
+        let read = read.map_err(|error| broken(&self.address, error))?;
+        if read < size {
+            return Err(broken(&self.address, io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(frame.into())
+    }
+
+    fn deliver(&self, mut frame: Bytes) -> Result<(), ClientError> {
+        let found = frame.get_i32();
+        let waiting = self.state.lock().waiting.pop_front();
+        match waiting {
+            Some(waiting) if waiting.correlation_id == found => {
+                // Whoever gave up does not mind.
+                _ = waiting.answer.send(Ok(frame));
+                Ok(())
+            }
+            Some(_) | None => {
+                let what = format!("nothing waits for correlation id {found}");
+                Err(ClientError::NotKafka { address: self.address.clone(), what })
+            }
+        }
+    }
+
+    fn fail(&self, error: ClientError) {
+        let mut state = self.state.lock();
+        let error = state.broken.get_or_insert(error).clone();
+        for waiting in std::mem::take(&mut state.waiting) {
+            // Whoever gave up does not mind.
+            _ = waiting.answer.send(Err(error.clone()));
+        }
+    }
+}

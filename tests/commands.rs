@@ -1,0 +1,426 @@
+//! The commands for people, as somebody at a shell meets them: the built binary as the broker, and again as the client.
+
+#![expect(clippy::disallowed_methods, reason = "a test of a process has the process's clock")]
+#![allow(clippy::unwrap_used, reason = "what a test needs and does not get fails it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Far more than anything here takes.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A broker of its own, and the directory that it runs in; both gone at the end.
+struct Broker {
+    child: Child,
+    directory: PathBuf,
+    address: String,
+}
+
+impl Broker {
+    fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name =
+            format!("bateau-commands-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bateau"))
+            .args(["serve", "--kafka-addr", "127.0.0.1:0"])
+            .env_clear()
+            .current_dir(&directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut banner = BufReader::new(child.stdout.take().unwrap()).lines();
+        banner.next().unwrap().unwrap();
+        let address = banner.next().unwrap().unwrap();
+        let address = address.trim().strip_prefix("kafka").unwrap().trim().to_owned();
+        // Read to the end, so that the broker never writes to a closed pipe.
+        std::thread::spawn(move || banner.for_each(drop));
+        Self { child, directory, address }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bateau"));
+        command.args(arguments).env_clear().env("BATEAU_BOOTSTRAP", &self.address);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end, with `input` on its standard input.
+    fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, "")
+    }
+
+    /// What a command prints that must succeed.
+    fn out(&self, arguments: &[&str]) -> String {
+        self.out_with(arguments, "")
+    }
+
+    fn out_with(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.run_with(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.out(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
+    }
+
+    /// What a command says on standard error that must end with `code`.
+    fn refused(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It has ended already, or a test failed; what stays behind is the system's to clean.
+        _ = self.child.kill();
+        _ = self.child.wait();
+        _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// A command that goes on until it is told to stop.
+struct Running {
+    child: Child,
+    /// None: its standard output was closed.
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+}
+
+impl Running {
+    fn start(broker: &Broker, arguments: &[&str]) -> Self {
+        let mut child = broker.command(arguments).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines: Some(lines) }
+    }
+
+    fn next(&mut self) -> String {
+        self.lines.as_mut().unwrap().next().expect("it ended").unwrap()
+    }
+
+    /// Sends Ctrl-C; returns what it printed after, and the exit code.
+    fn interrupted(mut self) -> (Vec<String>, Option<i32>) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        let rest = self.lines.take().unwrap().map(Result::unwrap).collect();
+        (rest, self.child.wait().unwrap().code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, or a test failed.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+fn lines(numbers: std::ops::Range<u32>, line: impl Fn(u32) -> String) -> String {
+    numbers.map(line).collect::<Vec<_>>().concat()
+}
+
+/// Polls until `is_so`.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+    }
+}
+
+#[test]
+fn a_topic_is_made_listed_described_altered_and_deleted() {
+    let broker = Broker::start();
+    let made = broker.out(&["topic", "create", "sky", "--partitions", "3", "--config", "retention.ms=1000"]);
+    assert_eq!(made, "topic sky created\n");
+    let list = broker.json(&["topic", "list"]);
+    assert_eq!((&list[0]["name"], &list[0]["partitions"]), (&"sky".into(), &3.into()), "{list}");
+    let described = broker.out(&["topic", "describe", "sky"]);
+    assert!(described.contains("retention.ms=1000") && described.contains("PARTITION"), "{described}");
+    assert_eq!(described.lines().count(), 2 + 1 + 3, "{described}");
+
+    broker.out(&["topic", "alter", "sky", "--partitions", "4", "--config", "max.message.bytes=2000"]);
+    broker.out(&["topic", "alter", "sky", "--delete-config", "retention.ms"]);
+    let described = broker.json(&["topic", "describe", "sky"]);
+    assert_eq!(described[0]["partitions"].as_array().unwrap().len(), 4, "{described}");
+    assert_eq!(described[0]["configs"], serde_json::json!({ "max.message.bytes": "2000" }), "{described}");
+
+    assert_eq!(broker.out(&["topic", "delete", "sky"]), "topic sky deleted\n");
+    assert_eq!(broker.json(&["topic", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn what_the_broker_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    let said = broker.refused(&["topic", "create", "sky"], 1);
+    assert!(said.contains("topic sky") && said.contains("TopicAlreadyExists"), "{said}");
+    broker.out(&["topic", "create", "sky", "--if-not-exists"]);
+    let said = broker.refused(&["topic", "delete", "moon"], 1);
+    assert!(said.contains("topic moon"), "{said}");
+    broker.out(&["topic", "delete", "moon", "--if-exists"]);
+    assert!(broker.refused(&["topic", "describe", "moon"], 1).contains("no such topic"));
+    assert!(broker.refused(&["consume", "moon"], 1).contains("topic moon"));
+    let said = broker.refused(&["topic", "create", "a/b"], 1);
+    assert!(said.contains("a/b"), "{said}");
+
+    broker.refused(&["topic", "create"], 2);
+    broker.refused(&["topic", "alter", "sky"], 2);
+    broker.refused(&["consume", "sky", "--from", "tomorrow"], 2);
+    broker.refused(&["produce", "sky", "--key-separator", ""], 2);
+    let nowhere = broker.refused(&["topic", "list", "--bootstrap", "127.0.0.1:1", "--patience", "1s"], 1);
+    assert!(nowhere.contains("127.0.0.1:1") && nowhere.contains("cannot connect"), "{nowhere}");
+}
+
+#[test]
+fn lines_come_back_with_keys_headers_and_nulls_in_every_codec() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let flags =
+            ["--key-separator", ":", "--headers-separator", "\\t", "--null", "NIL", "--header", "all=x"];
+        let produced = [&["produce", "sky", "--codec", codec, "--json"], &flags[..]].concat();
+        let summary = broker.out_with(&produced, "h=1,i=2\tsun:hot\n\tmoon:NIL\n");
+        let summary: Value = serde_json::from_str(&summary).unwrap();
+        assert_eq!(summary["records"], 2, "{summary}");
+        let printed =
+            broker.out(&["consume", "sky", "--from", "-2", "--format", "%k=%s %S %h\\n", "--null", "-"]);
+        assert_eq!(printed, "sun=hot 3 all=x,h=1,i=2\nmoon=- -1 all=x\n", "{codec}");
+    }
+    let last = broker.out(&["consume", "sky", "--from", "9", "--output", "json"]);
+    let last: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!(
+        (&last["offset"], &last["key"], &last["value"]),
+        (&9.into(), &"moon".into(), &Value::Null),
+        "{last}"
+    );
+    assert_eq!(last["headers"][0], serde_json::json!({ "key": "all", "value": "x" }), "{last}");
+}
+
+#[test]
+fn many_lines_keep_their_order_in_a_partition_and_keys_their_partition() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "4"]);
+    let lines = lines(0..20_000, |n| format!("{}:{n}\n", n % 10));
+    let flags = ["--key-separator", ":", "--codec", "lz4", "--batch-bytes", "10000"];
+    broker.out_with(&[&["produce", "sky"], &flags[..]].concat(), &lines);
+    let printed = broker.out(&["consume", "sky", "--format", "%p %k %s\\n"]);
+    let (mut count, mut last) = (0, [-1i64; 10]);
+    let mut partitions = [None; 10];
+    for line in printed.lines() {
+        let mut words = line.split(' ').map(|word| word.parse::<i64>().unwrap());
+        let (partition, key, value) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+        let key = usize::try_from(key).unwrap();
+        assert!(value > last[key], "{line} came after {}", last[key]);
+        assert_eq!(*partitions[key].get_or_insert(partition), partition, "{line}");
+        last[key] = value;
+        count += 1;
+    }
+    assert_eq!(count, 20_000);
+}
+
+#[test]
+fn a_consumer_begins_and_ends_where_it_is_told() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "2"]);
+    let lines = lines(0..10, |n| format!("{n}\n"));
+    broker.out_with(&["produce", "sky", "--partition", "1", "--quiet"], &lines);
+    let consume = |flags: &[&str]| {
+        let printed = broker.out(&[&["consume", "sky"], flags].concat());
+        printed.lines().map(|line| line.parse::<u32>().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(consume(&["--from", "7"]), [7, 8, 9]);
+    assert_eq!(consume(&["--from", "-2"]), [8, 9]);
+    assert_eq!(consume(&["--until", "2"]), [0, 1]);
+    assert_eq!(consume(&["--from", "3", "--max", "2"]), [3, 4]);
+    assert_eq!(consume(&["--partition", "0"]), [0; 0]);
+    assert_eq!(consume(&["--from", "end"]), [0; 0]);
+    assert_eq!(consume(&["--from", "-1h"]).len(), 10);
+    assert_eq!(consume(&["--from", "2000-01-01T00:00:00Z", "--until", "-1h"]), [0; 0]);
+    assert!(broker.refused(&["consume", "sky", "--partition", "7"], 1).contains("no partition 7"));
+}
+
+#[test]
+fn a_follower_prints_what_comes_and_ends_cleanly_at_ctrl_c() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    broker.out_with(&["produce", "sky"], "first\n");
+    let mut follower = Running::start(&broker, &["consume", "sky", "--follow"]);
+    assert_eq!(follower.next(), "first");
+    broker.out_with(&["produce", "sky"], "second\n");
+    assert_eq!(follower.next(), "second");
+    assert_eq!(follower.interrupted(), (vec![], Some(0)));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    let lines = lines(0..50_000, |n| format!("line number {n}\n"));
+    broker.out_with(&["produce", "sky"], &lines);
+    let mut consumer = Running::start(&broker, &["consume", "sky"]);
+    assert_eq!(consumer.next(), "line number 0");
+    drop(consumer.lines.take());
+    assert_eq!(consumer.child.wait().unwrap().code(), Some(0));
+    let mut said = String::new();
+    consumer.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
+
+#[test]
+fn configurations_are_shown_set_and_unset() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    broker.out(&["config", "set", "topic", "sky", "retention.ms=5000"]);
+    let own = broker.json(&["config", "get", "topic", "sky"]);
+    assert_eq!(own.as_array().unwrap().len(), 1, "{own}");
+    assert_eq!((&own[0]["name"], &own[0]["value"]), (&"retention.ms".into(), &"5000".into()));
+    let one = broker.json(&["config", "get", "topic", "sky", "cleanup.policy"]);
+    assert_eq!(one[0]["value"], "delete", "{one}");
+    broker.out(&["config", "unset", "topic", "sky", "retention.ms"]);
+    assert_eq!(broker.json(&["config", "get", "topic", "sky"]), serde_json::json!([]));
+    let said = broker.refused(&["config", "set", "topic", "sky", "retention.ms=soon"], 1);
+    assert!(said.contains("retention.ms"), "{said}");
+    let all = broker.out(&["config", "get", "broker", "1", "--all"]);
+    assert!(all.contains("num.partitions"), "{all}");
+    assert!(broker.refused(&["config", "get", "broker", "99"], 1).contains("no such broker"));
+}
+
+#[test]
+fn a_benchmark_produces_consumes_and_measures_latency() {
+    let broker = Broker::start();
+    let pid = broker.child.id().to_string();
+    let produced = broker.json(&["bench", "produce", "-n", "2000", "-s", "100", "-p", "2", "--pid", &pid]);
+    assert_eq!((&produced["records"], &produced["partitions"]), (&2000.into(), &2.into()), "{produced}");
+    assert_eq!(produced["sent_to_acknowledged_ms"]["count"], 2000, "{produced}");
+    assert!(produced["cpu_seconds"].is_number(), "{produced}");
+    let consumed = broker.json(&["bench", "consume"]);
+    assert_eq!(
+        (&consumed["records"], &consumed["payload_bytes"]),
+        (&2000.into(), &200_000.into()),
+        "{consumed}"
+    );
+    let timed =
+        ["bench", "latency", "-r", "200", "-t", "1s", "--warmup", "500ms", "-s", "64", "--codec", "zstd"];
+    let latency = broker.json(&timed);
+    assert_eq!(latency["records"], 300, "{latency}");
+    assert_eq!(latency["due_to_consumed_ms"]["count"], 200, "{latency}");
+    let (consumed, acknowledged) =
+        (&latency["due_to_consumed_ms"]["p50"], &latency["due_to_acknowledged_ms"]["p50"]);
+    assert!(consumed.as_f64().unwrap() > 0.0 && acknowledged.as_f64().unwrap() > 0.0, "{latency}");
+}
+
+#[test]
+fn completions_know_the_commands_and_need_no_broker() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_bateau")).args(["completions", shell]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("reset-offsets"), "{shell}");
+    }
+}
+
+#[test]
+fn the_environment_of_the_commands_does_not_keep_a_node_from_starting() {
+    let help = Command::new(env!("CARGO_BIN_EXE_bateau"))
+        .args(["serve", "--node-id", "-4"])
+        .env("BATEAU_BOOTSTRAP", "localhost:9092,other:9092")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(help.stderr).unwrap();
+    assert!(said.contains("--node-id") && !said.contains("--bootstrap"), "{said}");
+}
+
+#[test]
+fn a_group_goes_on_where_it_has_committed_and_shows_its_lag() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "2"]);
+    let lines = lines(0..100, |n| format!("{n}\n"));
+    broker.out_with(&["produce", "sky", "--partition", "0"], &lines);
+    let read = broker.out(&["consume", "sky", "--group", "g", "--max", "40"]);
+    assert_eq!(read.lines().count(), 40);
+    let described = broker.json(&["group", "describe", "g"]);
+    assert_eq!((&described[0]["state"], &described[0]["lag"]), (&"Empty".into(), &60.into()), "{described}");
+    let rest = broker.out(&["consume", "sky", "--group", "g"]);
+    assert_eq!(rest.lines().next(), Some("40"));
+    assert_eq!(rest.lines().count(), 60);
+    let list = broker.json(&["group", "list"]);
+    assert_eq!((&list[0]["group"], &list[0]["state"]), (&"g".into(), &"Empty".into()), "{list}");
+    assert_eq!(broker.json(&["group", "describe", "g"])[0]["lag"], 0);
+    assert!(broker.refused(&["group", "describe", "nobody"], 1).contains("nobody"));
+}
+
+#[test]
+fn two_members_share_the_partitions_and_a_leaver_gives_its_own_back() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "2"]);
+    let follow = ["consume", "sky", "--group", "g", "--follow", "--format", "%p %s\\n"];
+    let mut first = Running::start(&broker, &follow);
+    broker.out_with(&["produce", "sky", "--partition", "0"], "a\n");
+    assert_eq!(first.next(), "0 a");
+    let mut second = Running::start(&broker, &follow);
+    let members = || {
+        let described = broker.json(&["group", "describe", "g"]);
+        let members = described[0]["members"].as_array().unwrap().clone();
+        members.iter().map(|member| member["partitions"].as_array().unwrap().len()).collect::<Vec<_>>()
+    };
+    eventually("both have a partition", || members() == [1, 1]);
+    broker.out_with(&["produce", "sky", "--partition", "0"], "b\n");
+    broker.out_with(&["produce", "sky", "--partition", "1"], "b\n");
+    let mut both = [first.next(), second.next()];
+    both.sort();
+    assert_eq!(both, ["0 b", "1 b"]);
+    assert_eq!(first.interrupted().1, Some(0));
+    eventually("one has both", || members() == [2]);
+    let said = broker.refused(&["group", "delete", "g"], 1);
+    assert!(said.contains("members"), "{said}");
+    assert_eq!(second.interrupted().1, Some(0));
+    assert_eq!(broker.json(&["group", "describe", "g"])[0]["lag"], 0);
+    assert_eq!(broker.out(&["group", "delete", "g"]), "group g deleted\n");
+}
+
+#[test]
+fn offsets_are_reset_only_when_executed() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "2"]);
+    let lines = lines(0..10, |n| format!("{n}\n"));
+    broker.out_with(&["produce", "sky", "--partition", "0"], &lines);
+    assert_eq!(broker.out(&["consume", "sky", "--group", "g"]).lines().count(), 10);
+    let reset = |flags: &[&str]| {
+        let moved = broker.json(&[&["group", "reset-offsets", "g"], flags].concat());
+        moved["offsets"][0]["new_offset"].as_i64().unwrap()
+    };
+    assert_eq!(reset(&["--topic", "sky:0", "--to-earliest"]), 0);
+    assert_eq!(broker.json(&["group", "describe", "g"])[0]["lag"], 0, "a dry run has changed something");
+    assert_eq!(reset(&["--topic", "sky:0", "--shift-by", "-3"]), 7);
+    assert_eq!(reset(&["--topic", "sky:0", "--shift-by", "3"]), 10);
+    assert_eq!(reset(&["--topic", "sky:0", "--to-offset", "4"]), 4);
+    assert_eq!(reset(&["--topic", "sky:0", "--to-datetime", "2000-01-01T00:00:00Z"]), 0);
+    assert_eq!(reset(&["--topic", "sky:0", "--by-duration", "1h"]), 0);
+    assert_eq!(reset(&["--topic", "sky:0", "--to-latest"]), 10);
+    assert_eq!(reset(&["--all-topics", "--shift-by", "-2", "--execute"]), 8);
+    assert_eq!(broker.out(&["consume", "sky", "--group", "g"]), "8\n9\n");
+    broker.out(&["group", "delete-offsets", "g", "--topic", "sky:0"]);
+    let described = broker.json(&["group", "describe", "g"]);
+    let left = described[0]["partitions"].as_array().unwrap();
+    assert!(left.iter().all(|line| line["partition"] == 1), "{described}");
+    broker.refused(&["group", "reset-offsets", "g", "--topic", "sky"], 2);
+    broker.refused(&["group", "reset-offsets", "g", "--to-earliest"], 2);
+}
