@@ -26,8 +26,7 @@ type client struct {
 	admin     *kadm.Client
 }
 
-func newClient() (*client, error) {
-	bootstrap := os.Getenv("BOOTSTRAP")
+func newClient(bootstrap string) (*client, error) {
 	if bootstrap == "" {
 		return nil, errors.New("BOOTSTRAP is not set")
 	}
@@ -37,8 +36,6 @@ func newClient() (*client, error) {
 	}
 	return &client{bootstrap: bootstrap, admin: admin}, nil
 }
-
-func (c *client) close() { c.admin.Close() }
 
 // name is one that no other feature, family or run uses.
 func (c *client) name(feature string) string {

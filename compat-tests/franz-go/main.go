@@ -1,17 +1,18 @@
 // The franz-go compatibility program: runs each feature against BOOTSTRAP and prints `PASS name` or `FAIL name: reason`.
-// It starts no broker.
+// It starts no broker. What it has of its own are topics, records and offsets; groups are those of all Go clients.
 package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
-	"strings"
-	"time"
+
+	"bateau/compat/golang"
 )
 
-// featureTime is the longest time that one feature may take; restarts of a real Kafka are the slowest.
-const featureTime = 150 * time.Second
+//go:embed family.json
+var description []byte
 
 type check struct {
 	name string
@@ -19,40 +20,34 @@ type check struct {
 }
 
 func main() {
-	var checks []check
+	family := golang.Family{
+		Name:        "franz-go",
+		Module:      "github.com/twmb/franz-go",
+		Description: description,
+		Open:        func(bootstrap string) (golang.Groups, error) { return newClient(bootstrap) },
+	}
+	var own []golang.Check
 	for _, some := range [][]check{topicChecks, recordChecks, offsetChecks, restartChecks} {
-		checks = append(checks, some...)
-	}
-	only, failed := os.Getenv("FEATURE"), 0
-	for _, one := range checks {
-		if only != "" && only != one.name {
-			continue
-		}
-		if err := runOne(one); err != nil {
-			failed++
-			fmt.Printf("FAIL %s: %s\n", one.name, strings.ReplaceAll(err.Error(), "\n", " "))
-		} else {
-			fmt.Printf("PASS %s\n", one.name)
+		for _, one := range some {
+			own = append(own, golang.Check{Name: one.name, Run: withClient(one.run)})
 		}
 	}
-	if failed > 0 {
+	groups, err := newClient(os.Getenv("BOOTSTRAP"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "franz-go:", err)
 		os.Exit(1)
 	}
+	golang.Main(family, own, golang.GroupChecks(family, groups))
 }
 
-// runOne runs a feature with clients of its own; a panic is a failure of that feature only.
-func runOne(one check) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), featureTime)
-	defer cancel()
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panicked: %v", cause)
+// withClient gives a feature a client of its own.
+func withClient(run func(context.Context, *client) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		c, err := newClient(os.Getenv("BOOTSTRAP"))
+		if err != nil {
+			return err
 		}
-	}()
-	c, err := newClient()
-	if err != nil {
-		return err
+		defer c.Close()
+		return run(ctx, c)
 	}
-	defer c.close()
-	return one.run(ctx, c)
 }

@@ -15,13 +15,20 @@ import threading
 import time
 from pathlib import Path
 
+from harness import families
+
 HOST = "127.0.0.1"
 # Below the ports that systems give to outgoing connections (from 32768 on Linux): while the broker is down, a retrying client
 # could otherwise be given the broker's port as its own and talk to itself.
 PORTS = range(20000, 32000)
-READY_SECONDS = 60
+READY_SECONDS = 120
 STOP_SECONDS = 60
 API_VERSIONS_KEY = 18
+# A group's first rebalance waits this long for more members, here and in a real Kafka: long enough to be exercised, short enough
+# for the dozens of groups of a run.
+GROUP_DELAY = "group.initial.rebalance.delay.ms=100"
+# Ports that this process gave out: a broker that is down for a moment still owns its own.
+_given = set()
 
 
 class BrokerError(Exception):
@@ -32,12 +39,15 @@ def free_port():
     """A loopback port that nobody listens on now."""
     for _ in range(200):
         port = random.choice(PORTS)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise BrokerError(f"no free port in {PORTS}")
 
@@ -165,7 +175,8 @@ class Bateau(Broker):
 
     def command(self):
         data = self.directory / "data"
-        return [str(self.binary), "serve", "--data-dir", str(data), "--kafka-addr", self.address, "--node-id", "1"]
+        groups = ["--set", GROUP_DELAY] if families.BATEAU_HAS_GROUPS else []
+        return [str(self.binary), "serve", "--data-dir", str(data), "--kafka-addr", self.address, "--node-id", "1", *groups]
 
 
 class Kafka(Broker):
@@ -189,6 +200,7 @@ class Kafka(Broker):
             "inter.broker.listener.name=PLAINTEXT",
             f"log.dirs={self.directory / 'data'}",
             "offsets.topic.replication.factor=1",
+            GROUP_DELAY,
             "transaction.state.log.replication.factor=1",
             "transaction.state.log.min.isr=1",
             "share.coordinator.state.topic.replication.factor=1",

@@ -5,6 +5,7 @@ Everything built lies in a cache folder, so a second run builds nothing anew; re
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,50 +13,52 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent.parent
+from harness.families import HERE
+
 ROOT = HERE.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bateau-compat"
 KAFKA_JARS = CACHE / "kafka" / "libs"
-JAVA_OUT = CACHE / "java"
-FRANZ_GO_BINARY = CACHE / "franz-go" / "franz-go"
-RDKAFKA_OUT = CACHE / "rdkafka"
-RDKAFKA_BINARY = RDKAFKA_OUT / "release" / "compat-rdkafka"
+# Builds that run side by side: some compile, some wait for a download.
+BUILDS_AT_ONCE = 3
 
-# Command -> Debian package that brings it.
+# Command (or, for `python3-venv`, module) -> Debian package that brings it.
 PACKAGES = {
     "kcat": "kcat", "java": "default-jdk-headless", "javac": "default-jdk-headless", "mvn": "maven", "go": "golang-go",
     "cargo": "cargo", "cc": "build-essential", "c++": "build-essential", "make": "build-essential",
+    "node": "nodejs", "npm": "npm", "python3": "python3", "python3-venv": "python3-venv",
 }
-# Which commands each target needs.
-NEEDS = {
-    "bateau": ["cargo", "cc"],
-    "kafka": ["java", "mvn"],
-    "kcat": [],
-    "rdkafka": ["cargo", "cc", "c++", "make"],
-    "java": ["java", "javac", "mvn"],
-    "franz-go": ["go"],
-}
+# What the targets need that are no families.
+BATEAU_NEEDS = ["cargo", "cc"]
+KAFKA_NEEDS = ["java", "mvn"]
+# The caller's flags and target directory never reach a family: other flags would compile its C libraries anew.
+NOT_FOR_BUILDS = ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "GOFLAGS", "CFLAGS", "CXXFLAGS")
 
 
 class BuildError(Exception):
     """Something could not be installed or built."""
 
 
-def prepare(targets):
-    """Installs and builds `targets`, names of NEEDS, the builds side by side."""
-    install(["kcat", *(command for target in targets for command in NEEDS[target])])
+def prepare(families, bateau=False, kafka=False):
+    """Installs and builds what `families` need, and a Bateau or the jars of a real Kafka, a few builds side by side."""
+    kafka = kafka or any("kafka" in family.uses for family in families)
+    needs = [*(BATEAU_NEEDS if bateau else []), *(KAFKA_NEEDS if kafka else [])]
+    # A broker is ready when kcat finds it so.
+    install(["kcat", *needs, *(need for family in families for need in family.needs)])
     CACHE.mkdir(parents=True, exist_ok=True)
-    steps = {"bateau": _bateau, "kafka": _kafka, "rdkafka": _rdkafka, "java": _java, "franz-go": _franz_go}
-    with open(CACHE / "lock", "w") as lock, ThreadPoolExecutor() as pool:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another clone on this machine may be building into the same cache
-        building = [pool.submit(steps[target]) for target in targets if target in steps]
+    with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
+        building = [pool.submit(_bateau)] if bateau else []
+        building += [pool.submit(_kafka)] if kafka else []
+        building += [pool.submit(_family, family) for family in families if family.build]
         for one in building:
             one.result()
 
 
 def install(commands):
     """Brings every missing command by apt-get, as root or by sudo."""
-    missing = sorted({command for command in commands if not shutil.which(command)})
+    unknown = sorted(set(commands) - PACKAGES.keys())
+    if unknown:
+        raise BuildError(f"no package is known for {unknown}")
+    missing = sorted({command for command in commands if not _present(command)})
     if not missing:
         return
     packages = sorted({PACKAGES[command] for command in missing})
@@ -63,7 +66,7 @@ def install(commands):
     apt = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
     _run("apt", [*apt, "update"])
     _run("apt", [*apt, "install", "--no-install-recommends", *packages])
-    still = [command for command in missing if not shutil.which(command)]
+    still = [command for command in missing if not _present(command)]
     if still:
         raise BuildError(f"not found after installing {packages}: {still}")
 
@@ -74,65 +77,103 @@ def bateau_binary():
     return (ROOT / target) / "release" / "bateau"
 
 
+def out(family):
+    """The cache directory of one family: all that its build may write to."""
+    return CACHE / family.name
+
+
+def filled_in(command, family, **more):
+    """`command` with `${OUT}`, `${HERE}` (the family's folder), `${CACHE}` and the names of `more` replaced."""
+    values = {"OUT": out(family), "HERE": family.folder, "CACHE": CACHE, **more}
+    filled = []
+    for word in command:
+        for name, value in values.items():
+            word = word.replace("${" + name + "}", str(value))
+        filled.append(word)
+    return filled
+
+
+def program(family, **more):
+    """The command that runs all features of `family`."""
+    return filled_in(family.run, family, **more)
+
+
+def _present(command):
+    if command == "python3-venv":
+        return subprocess.run(["python3", "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+    return shutil.which(command) is not None
+
+
 def _bateau():
     _run("bateau", ["cargo", "build", "--release", "--locked"], cwd=ROOT)
 
 
 def _kafka():
-    if _fresh(KAFKA_JARS.parent, [HERE / "kafka" / "pom.xml"]):
-        return
-    _maven("kafka", "dependency:copy-dependencies", f"-DoutputDirectory={KAFKA_JARS}")
-    _built(KAFKA_JARS.parent, [HERE / "kafka" / "pom.xml"])
+    pom = HERE / "kafka" / "pom.xml"
+    with _locked("kafka"):
+        if _stamped(KAFKA_JARS.parent, _digest(HERE / "kafka", [pom], [])):
+            return
+        # A jar of another release must not be found beside the new one.
+        shutil.rmtree(KAFKA_JARS, ignore_errors=True)
+        _run("kafka", ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={KAFKA_JARS}"])
+        _stamp(KAFKA_JARS.parent, _digest(HERE / "kafka", [pom], []))
 
 
-def _java():
-    sources = [HERE / "java" / "pom.xml", *sorted((HERE / "java" / "src").rglob("*.java"))]
-    if _fresh(JAVA_OUT, sources):
-        return
-    _maven("java", f"-Dcompat.build={JAVA_OUT}", "compile", "dependency:copy-dependencies")
-    _built(JAVA_OUT, sources)
+def _family(family):
+    with _locked(family.name):
+        digest = _digest(family.folder, _sources(family), family.build)
+        directory = out(family)
+        if _stamped(directory, digest):
+            return
+        directory.mkdir(parents=True, exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_BUILDS}
+        environment |= {"OUT": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
+        _run(family.name, filled_in(family.build, family), cwd=family.folder, env=environment)
+        _stamp(directory, digest)
 
 
-def _maven(family, *arguments):
-    _run(family, ["mvn", "-q", "-B", "-f", str(HERE / family / "pom.xml"), *arguments])
+def _locked(name):
+    """An open file that holds the build lock of `name`: another clone on this machine may be building into the same cache."""
+    lock = open(CACHE / f"{name}.lock", "w")  # noqa: SIM115: the caller closes it by `with`
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
-def _rdkafka():
-    command = ["cargo", "build", "--release", "--locked", "--manifest-path", str(HERE / "rdkafka" / "Cargo.toml")]
-    # Never the caller's flags or target directory: other flags would compile librdkafka anew.
-    environment = {name: value for name, value in os.environ.items() if name not in ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS")}
-    _run("rdkafka", command, env={**environment, "CARGO_TARGET_DIR": str(RDKAFKA_OUT)})
-
-
-def _franz_go():
-    FRANZ_GO_BINARY.parent.mkdir(parents=True, exist_ok=True)
-    _run("franz-go", ["go", "build", "-o", str(FRANZ_GO_BINARY), "."], cwd=HERE / "franz-go")
+def _sources(family):
+    files = set()
+    for pattern in family.sources:
+        found = list(family.folder.glob(pattern))
+        if not found:
+            raise BuildError(f"{family.name}: no source is named {pattern}")
+        for path in found:
+            files |= {path} if path.is_file() else {below for below in path.rglob("*") if below.is_file()}
+    return sorted(files)
 
 
 def _run(family, command, **options):
     """Runs one build step; its output is shown only if it fails."""
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        check=False, **options)
     if done.returncode != 0:
         print("\n".join(done.stdout.splitlines()[-60:]), file=sys.stderr)
         raise BuildError(f"{family}: `{' '.join(command)}` ended with {done.returncode}")
 
 
-def _digest(sources):
-    digest = hashlib.sha256()
+def _digest(folder, sources, build):
+    digest = hashlib.sha256(json.dumps(build).encode())
     for source in sources:
-        digest.update(str(source).encode() + b"\0" + source.read_bytes())
+        digest.update(str(source.relative_to(folder)).encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
-def _fresh(directory, sources):
+def _stamped(directory, digest):
     stamp = directory / "stamp"
-    if stamp.exists() and stamp.read_text() == _digest(sources):
+    if stamp.exists() and stamp.read_text() == digest:
         return True
-    # What an older version left (a class, a jar of another release) must not be found by the new one.
-    shutil.rmtree(directory, ignore_errors=True)
+    stamp.unlink(missing_ok=True)  # a build that fails halfway must not pass for the one before
     return False
 
 
-def _built(directory, sources):
-    (directory / "stamp").write_text(_digest(sources))
+def _stamp(directory, digest):
+    (directory / "stamp").write_text(digest)

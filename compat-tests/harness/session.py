@@ -7,15 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness import builds
 from harness.broker import Bateau, BrokerError, Control, Kafka
-from harness.report import features_of
 
-# A program that hangs in all its bounded waits is ended after this; millions of lines with kills may take long.
-CLIENT_SECONDS = 900
-LINES_SECONDS = 3 * 3600
+# The programs that run now, and whether the harness is ending; what several families share.
+_running = set()
+_ending = threading.Event()
+_printing = threading.Lock()
 
 
 def end_on_sigterm():
@@ -23,21 +24,16 @@ def end_on_sigterm():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def program(family):
-    """The command that runs all features of `family`."""
-    here = builds.HERE
-    return {
-        "kcat": ["bash", str(here / "kcat" / "features")],
-        "rdkafka": [str(builds.RDKAFKA_BINARY)],
-        "java": java("compat.Main"),
-        "franz-go": [str(builds.FRANZ_GO_BINARY)],
-    }[family]
+def become_run(family, options, *more):
+    """Goes on as `run --only family`, with the `broker`, `bin` and `lines` of `options`."""
+    command = [str(builds.HERE / "run"), "--only", family, "--broker", options.broker, "--lines", str(options.lines), *more]
+    os.execv(command[0], [*command, *(["--bin", str(options.bin)] if options.bin else [])])
 
 
-def java(*arguments):
-    """The command of the Java family's program."""
-    classes = f"{builds.JAVA_OUT / 'classes'}:{builds.JAVA_OUT / 'libs'}/*"
-    return ["java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", classes, *arguments]
+def say(text):
+    """Prints lines that no other family's lines come between."""
+    with _printing:
+        print(text, flush=True)
 
 
 def start_broker(kind, directory, binary):
@@ -51,88 +47,132 @@ def start_broker(kind, directory, binary):
     return broker
 
 
-def run_family(family, command, results, options):
-    """Runs `command` against a fresh broker and puts what it reports into `results`.
+def run_families(families, results, options):
+    """Runs `families`, `options.jobs` of them at a time; those that want the machine alone come last and one by one."""
+    together = [family for family in families if not family.alone]
+    try:
+        with ThreadPoolExecutor(options.jobs) as pool:
+            try:
+                for one in [pool.submit(run_family, family, results, options) for family in together]:
+                    one.result()
+            except BaseException:
+                _end_all()
+                raise
+        for family in families:
+            if family.alone:
+                run_family(family, results, options)
+    except BaseException:
+        _end_all()
+        raise
 
-    `options` has broker, bin, feature, work (the run's temporary directory) and run_id.
+
+def run_family(family, results, options):
+    """Runs one family's program against a fresh broker and puts what it reports into `results`.
+
+    `options` has broker, bin, feature, work (the run's temporary directory), run_id, lines, kills and members.
     """
-    expected = [options.feature] if options.feature else features_of(family)
-    directory = Path(options.work) / family
-    failed_before = results.failed
+    if _ending.is_set():
+        return
+    expected = family.expected(options.broker, options.feature)
+    directory = Path(options.work) / family.name
     began = time.monotonic()
     broker = None
     try:
         broker = start_broker(options.broker, directory / "broker", options.bin)
         control = Control(broker)
         try:
-            reason = _run_program(family, command, results, broker, control, directory, options)
+            reason = _run_program(family, expected, results, broker, control, directory, options)
         finally:
             control.close()
-        results.missing_are_failures(family, expected, reason)
+        results.missing_are_failures(family.name, expected, reason)
         broker.stop()
     except BrokerError as error:
-        results.missing_are_failures(family, expected, str(error))
-        results.fail(family, "broker", str(error))
+        results.missing_are_failures(family.name, expected, str(error))
+        results.fail(family.name, "broker", str(error))
     finally:
         if broker:
             broker.discard()
-    if results.failed > failed_before:
-        print(f"--- {family}: end of the broker's log; the rest is in {directory}")
-        print(broker.log_tail() if broker else "")
+    if results.failed_of(family.name):
+        tail = broker.log_tail() if broker else ""
+        say(f"--- {family.name}: end of the broker's log; the rest is in {directory}\n{tail}")
     else:
         shutil.rmtree(directory, ignore_errors=True)
-    print(f"{family}: {time.monotonic() - began:.0f} s", flush=True)
+    say(f"{family.name}: {time.monotonic() - began:.0f} s")
 
 
-def _run_program(family, command, results, broker, control, directory, options):
-    """Runs the program to its end; returns why a feature that it did not report is missing."""
+def _run_program(family, expected, results, broker, control, directory, options):
+    """Runs the program to its end; returns why a row that it did not report is missing."""
     scratch = directory / "scratch"
     scratch.mkdir(parents=True)
     environment = {
-        **os.environ, "BOOTSTRAP": broker.address, "BROKER_CTL": control.address, "SCRATCH": str(scratch), "RUN_ID": options.run_id}
+        **os.environ, "BOOTSTRAP": broker.address, "BROKER_CTL": control.address, "SCRATCH": str(scratch), "RUN_ID": options.run_id,
+        "BROKER_DATA": str(broker.directory / "data"),  # the partitions' folders
+        "OUT": str(builds.out(family)), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     environment.pop("FEATURE", None)
     if options.feature:
         environment["FEATURE"] = options.feature
     # A group of its own, so that whatever it started can be ended with it.
     running = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env=environment, start_new_session=True)
-    timer = threading.Timer(LINES_SECONDS if family == "lines" else CLIENT_SECONDS, os.killpg, (running.pid, signal.SIGKILL))
+        builds.program(family, LINES=options.lines, KILLS=options.kills, MEMBERS=options.members), cwd=family.folder, env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+    _running.add(running)
+    timer = threading.Timer(family.seconds, _end, (running,))
     timer.start()
     threading.Thread(target=_end_with_broker, args=(running, broker), daemon=True).start()
+    # Rows that this broker is not asked for may only wait in vain for what it does not have.
+    short = not options.feature and len(expected) < len(family.rows)
     try:
-        unread = _follow(family, running.stdout, results)
+        unread = _follow(family, expected, short, running, results)
         running.wait()
     finally:
         timer.cancel()
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+        # Also when the program ended by itself: what it left running must not outlive its broker.
+        _end(running)
+        running.wait()
+        _running.discard(running)
     if running.returncode != 0:
-        print("".join(unread[-40:]), end="")
+        say("".join(f"{family.name}| {line}" for line in unread[-40:]).rstrip())
     return f"not reported, the program ended with {running.returncode}"
+
+
+def _end(running):
+    try:
+        os.killpg(running.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _end_all():
+    """Ends every program and starts no more; their families then end by themselves."""
+    _ending.set()
+    for running in list(_running):
+        _end(running)
 
 
 def _end_with_broker(running, broker):
     """Ends the program if the broker ends by itself: each feature after that would only wait in vain."""
     while running.poll() is None:
         if not broker.running():
-            os.killpg(running.pid, signal.SIGKILL)
+            _end(running)
             return
         time.sleep(0.2)
 
 
-def _follow(family, output, results):
-    """Takes and shows the report as it comes; returns the lines that were something else."""
+def _follow(family, expected, short, running, results):
+    """Takes and shows the report as it comes; returns the lines that were something else.
+
+    With `short` the program is ended once it has reported all that is expected.
+    """
     unread = []
     last = time.monotonic()
-    for line in output:
-        if results.read_line(family, line):
-            now = time.monotonic()
-            print(f"{family}: {line.rstrip()} ({now - last:.1f} s)", flush=True)
-            last = now
-        elif line.startswith(f"{family}: "):
-            print(line, end="", flush=True)
+    for line in running.stdout:
+        if results.read_line(family.name, expected, line):
+            took, last = time.monotonic() - last, time.monotonic()
+            say(f"{family.name}: {line.rstrip()} ({took:.1f} s)")
+        elif line.startswith(f"{family.name}: "):
+            say(line.rstrip())
         else:
             unread.append(line)
+        if short and not results.missing(family.name, expected):
+            _end(running)
     return unread

@@ -1,8 +1,14 @@
 //! librdkafka's compatibility program, by the rdkafka crate: runs each feature against `BOOTSTRAP` and prints `PASS name` or
-//! `FAIL name: reason`. Starts no broker. Two more verbs serve the lines test: `create TOPIC PARTITIONS` and `lines TOPIC`.
+//! `FAIL name: reason`. Starts no broker. `member` is a single member of a group; more verbs serve other
+//! tests: `create TOPIC PARTITIONS`, `lines TOPIC`, `committed GROUP TOPIC PARTITIONS`.
 
 mod client;
+mod group;
+mod group_admin;
+mod group_offsets;
+mod groups;
 mod lines;
+mod member;
 mod offsets;
 mod records;
 mod restarts;
@@ -17,6 +23,9 @@ use client::{Client, Outcome};
 /// Longest time that one feature may take; restarts of a real Kafka are the slowest.
 const FEATURE_TIME: Duration = Duration::from_secs(150);
 
+/// How often committed offsets are asked for by `committed`.
+const OBSERVE_TIME: Duration = Duration::from_millis(100);
+
 /// One feature by name.
 type Check = (&'static str, fn(&Client) -> Outcome);
 
@@ -26,8 +35,10 @@ fn main() {
     let done = match arguments[..] {
         [] => run_all(),
         ["create", topic, partitions] => create(topic, partitions),
+        ["committed", group, topic, partitions] => observe(group, topic, partitions),
+        ["member"] => member::run(),
         ["lines", topic] => Client::new().and_then(|client| lines::read(&client, topic)),
-        _ => Err("usage: compat-rdkafka [create TOPIC PARTITIONS | lines TOPIC]".into()),
+        _ => Err("usage: compat-rdkafka [member | create TOPIC PARTITIONS | lines TOPIC | committed GROUP TOPIC PARTITIONS]".into()),
     };
     if let Err(error) = done {
         eprintln!("compat-rdkafka: {error}");
@@ -39,10 +50,43 @@ fn create(topic: &str, partitions: &str) -> Outcome {
     Client::new()?.create(topic, partitions.parse()?, &[])
 }
 
+/// Prints the committed offsets of the partitions (-1 for none) as often as the broker answers, for ever.
+fn observe(group: &str, topic: &str, partitions: &str) -> Outcome {
+    let (client, partitions) = (Client::new()?, partitions.parse()?);
+    let consumer = client.consumer(&[("group.id", group), ("socket.timeout.ms", "5000")])?;
+    loop {
+        // Without an answer the broker is away, which is no concern of the observer's.
+        if let Ok(offsets) = groups::committed_by(&consumer, topic, partitions) {
+            let offsets: Vec<_> = offsets.iter().map(|(offset, _)| offset.to_string()).collect();
+            println!("{}", offsets.join(" "));
+        }
+        thread::sleep(OBSERVE_TIME);
+    }
+}
+
+/// The version of the crate, as the lock file pins it, and of the librdkafka in it.
+fn print_version() {
+    let lock = include_str!("../Cargo.lock");
+    let version =
+        lock.split("name = \"rdkafka\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let (_, native) = rdkafka::util::get_rdkafka_version();
+    println!("VERSION rdkafka {} (librdkafka {native})", version.unwrap_or("unknown"));
+}
+
 fn run_all() -> Outcome {
+    print_version();
     let only = std::env::var("FEATURE").ok();
     let mut failed = 0;
-    for (name, check) in [topics::CHECKS, records::CHECKS, offsets::CHECKS, restarts::CHECKS].concat() {
+    for (name, check) in [
+        topics::CHECKS,
+        records::CHECKS,
+        offsets::CHECKS,
+        restarts::CHECKS,
+        groups::CHECKS,
+        group_admin::CHECKS,
+    ]
+    .concat()
+    {
         if only.as_deref().is_some_and(|only| only != name) {
             continue;
         }

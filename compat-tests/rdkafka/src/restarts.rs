@@ -27,7 +27,7 @@ const PARTITIONS: i32 = 2;
 const FOLLOW_TIME: Duration = Duration::from_secs(140);
 
 /// Asks the harness to `restart` or `kill` the broker; returns when it is ready again.
-fn control(command: &str) -> Outcome {
+pub fn control(command: &str) -> Outcome {
     let mut connection = TcpStream::connect(std::env::var("BROKER_CTL")?)?;
     writeln!(connection, "{command}")?;
     let mut answer = String::new();

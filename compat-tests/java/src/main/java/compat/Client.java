@@ -26,7 +26,7 @@ final class Client implements AutoCloseable {
     /** Bounds every single answer that a feature waits for, in seconds. */
     static final int ANSWER_SECONDS = 60;
     /** Longest time in which a change must be shown everywhere, in seconds. */
-    private static final int SHOWN_SECONDS = 15;
+    private static final int SHOWN_SECONDS = 30;
 
     final String bootstrap = Objects.requireNonNull(System.getenv("BOOTSTRAP"), "BOOTSTRAP is not set");
     final Admin admin;

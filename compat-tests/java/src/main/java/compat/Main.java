@@ -10,6 +10,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 public final class Main {
     /** Longest time that one feature may take, in seconds; restarts of a real Kafka are the slowest. */
@@ -25,11 +26,20 @@ public final class Main {
             Lines.read(new Client(), args[1]);
             return;
         }
+        if (args.length == 1 && args[0].equals("member")) {
+            Member.run(new Client());
+            return;
+        }
+        System.out.println("VERSION kafka-clients " + AppInfoParser.getVersion());
         Map<String, Check> checks = new LinkedHashMap<>();
         Topics.register(checks);
         Records.register(checks);
         Offsets.register(checks);
+        Groups.register(checks);
+        Rebalances.register(checks);
+        GroupAdmin.register(checks);
         Restarts.register(checks);
+        GroupRestarts.register(checks);
         System.exit(runAll(checks) ? 0 : 1);
     }
 

@@ -34,7 +34,7 @@ final class Restarts {
     }
 
     /** Asks the harness to `restart` or `kill` the broker; returns when it is ready again. */
-    private static void control(String command) throws Exception {
+    static void control(String command) throws Exception {
         String[] at = System.getenv("BROKER_CTL").split(":");
         try (var socket = new Socket(at[0], Integer.parseInt(at[1]))) {
             socket.getOutputStream().write(bytes(command + "\n"));

@@ -1,0 +1,3 @@
+module bateau/compat/golang
+
+go 1.26.0

@@ -1,0 +1,28 @@
+// The sarama compatibility program: the features of all Go clients, done with sarama. It starts no broker.
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"os"
+
+	"bateau/compat/golang"
+)
+
+//go:embed family.json
+var description []byte
+
+func main() {
+	family := golang.Family{
+		Name:        "sarama",
+		Module:      "github.com/IBM/sarama",
+		Description: description,
+		Open:        func(bootstrap string) (golang.Groups, error) { return open(bootstrap) },
+	}
+	client, err := open(os.Getenv("BOOTSTRAP"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sarama:", err)
+		os.Exit(1)
+	}
+	golang.Main(family, golang.Checks(family, client), golang.GroupChecks(family, client))
+}
