@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -181,6 +182,11 @@ fn what_the_broker_refuses_ends_with_1_and_what_is_wrong_here_with_2() {
     let said = broker.refused(&["topic", "create", "a/b"], 1);
     assert!(said.contains("a/b"), "{said}");
 
+    let described = broker.run(&["topic", "describe", "moon", "sky", "--json"]);
+    assert_eq!(described.status.code(), Some(1), "{described:?}");
+    let described: Value = serde_json::from_slice(&described.stdout).unwrap();
+    assert_eq!(described[0]["name"], "sky", "{described}");
+
     broker.refused(&["topic", "create"], 2);
     broker.refused(&["topic", "alter", "sky"], 2);
     broker.refused(&["consume", "sky", "--from", "tomorrow"], 2);
@@ -212,6 +218,18 @@ fn lines_come_back_with_keys_headers_and_nulls_in_every_codec() {
         "{last}"
     );
     assert_eq!(last["headers"][0], serde_json::json!({ "key": "all", "value": "x" }), "{last}");
+}
+
+#[test]
+fn what_nobody_acknowledges_is_on_its_way_before_the_command_ends() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    let lines = lines(0..5_000, |n| format!("{n}\n"));
+    for round in 1..=5 {
+        broker.out_with(&["produce", "sky", "--acks", "0"], &lines);
+        let stored = || broker.json(&["topic", "describe", "sky"])[0]["partitions"][0]["end_offset"].clone();
+        eventually("all is stored", || stored() == round * 5_000);
+    }
 }
 
 #[test]
@@ -270,6 +288,26 @@ fn a_follower_prints_what_comes_and_ends_cleanly_at_ctrl_c() {
 }
 
 #[test]
+fn a_second_ctrl_c_does_not_wait_for_a_broker_that_hangs() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    let mut producer = broker.command(&["produce", "sky"]).stdin(Stdio::piped()).spawn().unwrap();
+    let (broker_id, producer_id) = (Pid::from_child(&broker.child), Pid::from_child(&producer));
+    let mut input = producer.stdin.take().unwrap();
+    input.write_all(b"first\n").unwrap();
+    let end = || broker.json(&["topic", "describe", "sky"])[0]["partitions"][0]["end_offset"].clone();
+    eventually("it produces", || end() == 1);
+    kill_process(broker_id, Signal::STOP).unwrap();
+    // More than waits in the pipe: some of it is on its way to the broker when this is written.
+    input.write_all(&b"second\n".repeat(100_000)).unwrap();
+    eventually("both are heard", || {
+        kill_process(producer_id, Signal::INT).unwrap();
+        producer.try_wait().unwrap().is_some()
+    });
+    assert_eq!(producer.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let broker = Broker::start();
     broker.out(&["topic", "create", "sky"]);
@@ -325,6 +363,32 @@ fn a_benchmark_produces_consumes_and_measures_latency() {
     let (consumed, acknowledged) =
         (&latency["due_to_consumed_ms"]["p50"], &latency["due_to_acknowledged_ms"]["p50"]);
     assert!(consumed.as_f64().unwrap() > 0.0 && acknowledged.as_f64().unwrap() > 0.0, "{latency}");
+}
+
+#[test]
+fn a_broker_that_lies_about_its_counts_is_told_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The request: size, api key, version, correlation id …
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        // … and to it an answer of no error and two billion APIs.
+        let body = [&head[8..], &[0, 0], &[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0; 20]].concat();
+        let size = u32::try_from(body.len()).unwrap().to_be_bytes();
+        stream.write_all(&[&size[..], &body].concat()).unwrap();
+        // Open until the other side closes.
+        _ = stream.read_to_end(&mut Vec::new());
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_bateau"))
+        .args(["topic", "list", "--bootstrap", &address, "--patience", "1s"])
+        .env_clear()
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("api 18"), "{said}");
 }
 
 #[test]
@@ -415,12 +479,18 @@ fn offsets_are_reset_only_when_executed() {
     assert_eq!(reset(&["--topic", "sky:0", "--to-datetime", "2000-01-01T00:00:00Z"]), 0);
     assert_eq!(reset(&["--topic", "sky:0", "--by-duration", "1h"]), 0);
     assert_eq!(reset(&["--topic", "sky:0", "--to-latest"]), 10);
+    assert_eq!(reset(&["--topic", "sky:0", "--to-current"]), 10);
+    assert_eq!(reset(&["--topic", "sky:1", "--to-current"]), 0);
+    let said = broker.refused(&["group", "reset-offsets", "g", "--topic", "sky:7", "--to-latest"], 1);
+    assert!(said.contains("no partition 7"), "{said}");
     assert_eq!(reset(&["--all-topics", "--shift-by", "-2", "--execute"]), 8);
     assert_eq!(broker.out(&["consume", "sky", "--group", "g"]), "8\n9\n");
     broker.out(&["group", "delete-offsets", "g", "--topic", "sky:0"]);
     let described = broker.json(&["group", "describe", "g"]);
     let left = described[0]["partitions"].as_array().unwrap();
     assert!(left.iter().all(|line| line["partition"] == 1), "{described}");
+    broker.out(&["group", "reset-offsets", "new", "--topic", "sky", "--to-latest", "--execute"]);
+    assert_eq!(broker.json(&["group", "describe", "new"])[0]["lag"], 0);
     broker.refused(&["group", "reset-offsets", "g", "--topic", "sky"], 2);
     broker.refused(&["group", "reset-offsets", "g", "--to-earliest"], 2);
 }

@@ -176,7 +176,7 @@ impl Broker {
         let doomed = self.0.settings.take_doomed();
         futures_util::future::join_all(doomed.iter().map(|log| log.delete())).await;
         // Before another topic can have the name.
-        self.forget_offsets_of(topic.name.as_str()).await;
+        self.forget_offsets_of(topic.id).await;
         Ok((topic.name.clone(), topic.id))
     }
 

@@ -10,8 +10,6 @@ mod load;
 mod produce;
 mod report;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -22,6 +20,10 @@ use crate::wire::ErrorCode;
 use super::connect::Connect;
 use super::duration::parse_duration;
 use super::error::CliError;
+
+/// How often, and how long each time, a new topic is waited for.
+const LOOKS_MAX: u32 = 50;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Args, Debug)]
 pub struct BenchCommand {
@@ -47,6 +49,7 @@ enum What {
 /// Which topic, made if it is not there.
 #[derive(Args, Clone, Debug)]
 struct Target {
+    /// Where to; made if it is not there
     #[arg(default_value = "bateau-bench")]
     topic: String,
     /// Partitions of the topic, if it has to be made
@@ -85,35 +88,21 @@ impl Target {
             Err(error) if error.code() == Some(ErrorCode::TopicAlreadyExists) => {}
             Err(error) => return Err(error.into()),
         }
-        // A topic that was just made takes a moment to have leaders.
-        let mut waits = 0;
+        // A topic that was just made takes a moment until all brokers know it.
+        let mut looks = 0..LOOKS_MAX;
         loop {
             match cluster.topic(&self.topic).await {
-                Ok(topic) => {
-                    return Ok(topic
-                        .partitions
-                        .iter()
-                        .map(|p| Partition::new(&self.topic, p.index))
-                        .collect());
+                Ok(topic) => return Ok(topic.all_partitions()),
+                Err(error) => {
+                    let is_new = error.code() == Some(ErrorCode::UnknownTopicOrPartition);
+                    if !is_new || looks.next().is_none() {
+                        return Err(error.into());
+                    }
                 }
-                Err(error) if waits >= 50 => return Err(error.into()),
-                Err(_) => waits += 1,
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-}
-
-/// Becomes true at Ctrl-C: what was measured so far is reported then.
-fn interrupted() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            told.store(true, Ordering::Relaxed);
-        }
-    });
-    stop
 }
 
 impl BenchCommand {

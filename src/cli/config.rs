@@ -38,6 +38,7 @@ enum Verb {
     Set {
         #[command(flatten)]
         of: Of,
+        /// Keys and what they shall be
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = key_value)]
         pairs: Vec<(String, String)>,
     },
@@ -45,6 +46,7 @@ enum Verb {
     Unset {
         #[command(flatten)]
         of: Of,
+        /// Which keys
         #[arg(required = true, value_name = "KEY")]
         keys: Vec<String>,
     },
@@ -52,6 +54,7 @@ enum Verb {
 
 #[derive(Args, Debug)]
 struct Of {
+    /// What has the configuration
     kind: Kind,
     /// The topic's or group's name, the broker's id, or `default` for all brokers
     name: String,

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::client::{Cluster, Fetched, FetcherOptions, GroupMember, GroupOptions, OffsetSpec, Partition};
+use crate::client::{
+    Cluster, Fetched, FetcherOptions, GroupMember, GroupOptions, OffsetSpec, Partition, TopicMetadata,
+};
 
 use super::clock::now_ms;
 use super::connect::Connect;
 use super::duration::parse_duration;
 use super::error::CliError;
 use super::escape::{Text, unescape};
+use super::interrupt::Interrupt;
 use super::position::Position;
 use format::Format;
 use print::Printer;
@@ -28,6 +31,7 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 pub struct ConsumeCommand {
     #[command(flatten)]
     connect: Connect,
+    /// What to read
     #[arg(required = true, value_name = "TOPIC")]
     topics: Vec<String>,
     /// Go on when everything is printed, and print what comes
@@ -92,6 +96,21 @@ enum Pause {
     Rebalance,
 }
 
+/// Those of `topic`'s partitions that `wanted` names; all of them if it names none.
+///
+/// # Errors
+/// [`CliError::Failed`] for one that the topic does not have.
+pub(super) fn chosen_partitions(topic: &TopicMetadata, wanted: &[i32]) -> Result<Vec<Partition>, CliError> {
+    let mut partitions = topic.all_partitions();
+    if let Some(absent) = wanted.iter().find(|index| partitions.iter().all(|p| p.index != **index)) {
+        let (name, count) = (&topic.name, partitions.len());
+        let what = format!("topic {name} has no partition {absent}: it has {count}, counted from 0");
+        return Err(CliError::Failed(what));
+    }
+    partitions.retain(|partition| wanted.is_empty() || wanted.contains(&partition.index));
+    Ok(partitions)
+}
+
 impl ConsumeCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let cluster = self.connect.cluster();
@@ -118,11 +137,11 @@ impl ConsumeCommand {
         let partitions = self.partitions(cluster).await?;
         let from = self.from.resolve(cluster, &partitions, now_ms()).await?;
         let mut reading = self.reading(cluster, from).await?;
-        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut interrupt = Interrupt::listen();
         while !reading.is_done() && !printer.is_full() {
             let fetched = tokio::select! {
                 fetched = reading.next() => fetched?,
-                _ = &mut interrupt => return Ok(()),
+                () = interrupt.told() => return Ok(()),
             };
             printer.print(&fetched, reading.until(&fetched.partition))?;
             reading.have_read(&fetched);
@@ -134,18 +153,7 @@ impl ConsumeCommand {
     async fn partitions(&self, cluster: &Cluster) -> Result<Vec<Partition>, CliError> {
         let mut partitions = Vec::new();
         for name in &self.topics {
-            let topic = cluster.topic(name).await?;
-            if let Some(absent) =
-                self.partition.iter().find(|p| !topic.partitions.iter().any(|t| t.index == **p))
-            {
-                let count = topic.partitions.len();
-                return Err(CliError::Failed(format!(
-                    "topic {name} has no partition {absent}: it has {count}, counted from 0"
-                )));
-            }
-            let wanted = |index: &i32| self.partition.is_empty() || self.partition.contains(index);
-            let indexes = topic.partitions.iter().map(|partition| partition.index).filter(wanted);
-            partitions.extend(indexes.map(|index| Partition::new(name, index)));
+            partitions.extend(chosen_partitions(&cluster.topic(name).await?, &self.partition)?);
         }
         Ok(partitions)
     }
@@ -197,11 +205,11 @@ impl ConsumeCommand {
         cluster: &Cluster,
         printer: &mut Printer,
     ) -> Result<(), CliError> {
-        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut interrupt = Interrupt::listen();
         loop {
             let partitions = tokio::select! {
                 partitions = member.join() => partitions?,
-                _ = &mut interrupt => return Ok(()),
+                () = interrupt.told() => return Ok(()),
             };
             let mut reading = self.reading_of_group(cluster, &partitions).await?;
             let pause = loop {
@@ -212,7 +220,7 @@ impl ConsumeCommand {
                 let fetched: Fetched = tokio::select! {
                     fetched = reading.next() => fetched?,
                     news = member.must_rejoin() => { news?; break Pause::Rebalance }
-                    _ = &mut interrupt => break Pause::Interrupted,
+                    () = interrupt.told() => break Pause::Interrupted,
                     () = tokio::time::sleep_until(commit_due) => {
                         self.commit(member, &mut reading).await?;
                         continue;
@@ -241,13 +249,18 @@ impl ConsumeCommand {
         let committed = cluster.committed_offsets(group).await?;
         let mut from = self.from.resolve(cluster, partitions, now_ms()).await?;
         let first = cluster.offsets_of(partitions, OffsetSpec::Earliest).await?;
+        let mut new = BTreeMap::new();
         for (partition, offset) in &mut from {
-            if let Some(committed) = committed.get(partition) {
+            match committed.get(partition) {
                 // What retention has taken cannot be read any more.
-                *offset = committed.offset.max(first.get(partition).copied().unwrap_or(0));
+                Some(committed) => *offset = committed.offset.max(first.get(partition).copied().unwrap_or(0)),
+                None => _ = new.insert(partition.clone(), *offset),
             }
         }
-        self.reading(cluster, from).await
+        let mut reading = self.reading(cluster, from).await?;
+        // As Kafka's consumers do, so that the lag of a partition is known before it brings anything.
+        reading.commit_later(new);
+        Ok(reading)
     }
 
     async fn commit(&self, member: &GroupMember, reading: &mut Reading) -> Result<(), CliError> {

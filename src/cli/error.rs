@@ -4,6 +4,8 @@ use std::io;
 
 use crate::client::{ClientError, RecordsError};
 
+use super::output::printable;
+
 const REFUSED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
@@ -24,6 +26,29 @@ pub(super) enum CliError {
     /// Whoever read standard output has seen enough, as in `| head`.
     #[error("nobody reads standard output any more")]
     ReaderGone,
+}
+
+/// For commands that try each of several things: the first no is the command's, further ones are told as they come.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    first: Option<CliError>,
+}
+
+impl Refusals {
+    pub(super) fn keep(&mut self, error: impl Into<CliError>) {
+        let error = error.into();
+        if self.first.is_some() {
+            eprintln!("bateau: {}", printable(&error.to_string()));
+        } else {
+            self.first = Some(error);
+        }
+    }
+
+    /// # Errors
+    /// The first no, if there was one.
+    pub(super) fn outcome(self) -> Result<(), CliError> {
+        self.first.map_or(Ok(()), Err)
+    }
 }
 
 impl CliError {

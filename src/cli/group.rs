@@ -3,13 +3,16 @@
 mod reset;
 mod show;
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::client::{Cluster, Partition};
 
 use super::connect::Connect;
-use super::error::CliError;
+use super::consume::chosen_partitions;
+use super::error::{CliError, Refusals};
 use super::output::Output;
 use reset::ResetFlags;
 
@@ -28,6 +31,7 @@ enum Verb {
     List,
     /// Show what groups have committed, how far behind they are, and who reads what
     Describe {
+        /// Their names
         #[arg(required_unless_present = "all", value_name = "GROUP")]
         groups: Vec<String>,
         /// All groups
@@ -39,6 +43,7 @@ enum Verb {
     },
     /// Move what a group without members has committed; only shows what would be done, without --execute
     ResetOffsets {
+        /// Its name
         group: String,
         #[command(flatten)]
         flags: Box<ResetFlags>,
@@ -46,11 +51,13 @@ enum Verb {
     /// Delete groups without members, with their offsets
     #[command(visible_alias = "rm")]
     Delete {
+        /// Their names
         #[arg(required = true, value_name = "GROUP")]
         groups: Vec<String>,
     },
     /// Forget what a group has committed for topics that it does not read any more
     DeleteOffsets {
+        /// Its name
         group: String,
         /// A topic, or some of its partitions; repeatable
         #[arg(long, short = 't', required = true, value_name = "TOPIC[:N,N...]", value_parser = topic_partitions)]
@@ -77,18 +84,14 @@ fn topic_partitions(text: &str) -> Result<TopicPartitions, String> {
     }
 }
 
-/// The partitions that are named, all of a topic's if none of it are.
+/// The partitions that are named, all of a topic's if none of it are; each once. All of them exist.
 async fn partitions_of(cluster: &Cluster, named: &[TopicPartitions]) -> Result<Vec<Partition>, CliError> {
-    let mut partitions = Vec::new();
+    let mut partitions = BTreeSet::new();
     for one in named {
-        if one.partitions.is_empty() {
-            let topic = cluster.topic(&one.topic).await?;
-            partitions.extend(topic.partitions.iter().map(|p| Partition::new(&one.topic, p.index)));
-        } else {
-            partitions.extend(one.partitions.iter().map(|index| Partition::new(&one.topic, *index)));
-        }
+        let topic = cluster.topic(&one.topic).await?;
+        partitions.extend(chosen_partitions(&topic, &one.partitions)?);
     }
-    Ok(partitions)
+    Ok(partitions.into_iter().collect())
 }
 
 impl GroupCommand {
@@ -98,7 +101,7 @@ impl GroupCommand {
             Verb::List => show::list(&cluster, &mut out).await?,
             Verb::Describe { mut groups, all, members } => {
                 if all {
-                    groups = cluster.list_groups().await?.into_iter().map(|listing| listing.group).collect();
+                    groups = show::describable(&cluster).await?;
                 }
                 show::describe(&cluster, &mut out, &groups, members).await?;
             }
@@ -121,19 +124,17 @@ impl GroupCommand {
     }
 }
 
-/// All are tried; the first no is the command's, and further ones are told before.
 async fn delete(cluster: &Cluster, out: &mut Output, groups: &[String]) -> Result<(), CliError> {
-    let mut refused = None;
+    let mut refused = Refusals::default();
     for group in groups {
         match cluster.delete_group(group).await {
             Ok(()) if out.is_json => out.json_line(&json!({ "group": group, "result": "deleted" }))?,
             Ok(()) => out.line(&format!("group {group} deleted"))?,
-            Err(error) if refused.is_none() => refused = Some(error),
-            Err(error) => eprintln!("bateau: {error}"),
+            Err(error) => refused.keep(error),
         }
     }
     out.flush()?;
-    refused.map_or(Ok(()), |error| Err(error.into()))
+    refused.outcome()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod duration;
 mod error;
 mod escape;
 mod group;
+mod interrupt;
 mod number;
 mod output;
 mod position;
@@ -27,6 +28,7 @@ use clap::Subcommand;
 
 pub use completions::write_completions;
 use error::CliError;
+use output::printable;
 
 /// What people ask of a broker.
 #[derive(Debug, Subcommand)]
@@ -58,7 +60,7 @@ pub async fn run(command: Command) -> ExitCode {
     match done {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bateau: {error}");
+            eprintln!("bateau: {}", printable(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

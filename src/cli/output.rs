@@ -29,13 +29,16 @@ impl Output {
         self.out.write_all(bytes).map_err(CliError::output)
     }
 
+    /// A line for people.
     pub(super) fn line(&mut self, line: &str) -> Result<(), CliError> {
-        writeln!(self.out, "{line}").map_err(CliError::output)
+        writeln!(self.out, "{}", printable(line)).map_err(CliError::output)
     }
 
+    /// JSON in several lines, as people read it, too.
     pub(super) fn json(&mut self, value: &Value) -> Result<(), CliError> {
-        let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.line(&text)
+        let written = serde_json::to_writer_pretty(&mut self.out, value);
+        written.map_err(|error| CliError::output(error.into()))?;
+        self.bytes(b"\n")
     }
 
     /// One line of JSON.
@@ -68,7 +71,9 @@ impl Table {
 
     fn text(&self) -> String {
         let columns = 0..self.headings.len();
-        let cell = |row: &[String], column: usize| printable(row.get(column).map_or("", String::as_str));
+        let cell = |row: &[String], column: usize| {
+            printable(row.get(column).map_or("", String::as_str)).replace('\n', "\\n")
+        };
         let rows: Vec<Vec<String>> =
             self.rows.iter().map(|row| columns.clone().map(|column| cell(row, column)).collect()).collect();
         let widths: Vec<usize> = columns
@@ -102,9 +107,10 @@ fn is_number(cell: &str) -> bool {
         || (!cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | ',')))
 }
 
-/// A name from afar must not move the cursor.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+/// What comes from afar must not move the cursor. Line feeds stay.
+pub(super) fn printable(text: &str) -> String {
+    let harmless = |c: char| c == '\n' || !c.is_control();
+    text.chars().flat_map(|c| if harmless(c) { vec![c] } else { c.escape_default().collect() }).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::clock::now_ms;
 use super::connect::Connect;
 use super::duration::parse_duration;
 use super::error::CliError;
+use super::interrupt::Interrupt;
 use super::number::{grouped, per_second, real};
 use super::progress::{Progress, bar};
 use super::topic::key_value;
@@ -30,6 +31,7 @@ pub(super) const DEFAULT_LINGER: Duration = Duration::from_millis(5);
 pub struct ProduceCommand {
     #[command(flatten)]
     connect: Connect,
+    /// Where to; it has to be there
     topic: String,
     #[command(flatten)]
     line: LineFormat,
@@ -153,13 +155,13 @@ impl ProduceCommand {
         progress: &mut Progress,
         began: Instant,
     ) -> Result<(u64, bool), CliError> {
-        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+        let mut interrupt = Interrupt::listen();
         let mut line_number = 0;
         let mut bytes = 0;
         loop {
             let block = tokio::select! {
                 block = input.next() => block,
-                _ = &mut interrupt => return Ok((bytes, true)),
+                () = interrupt.told() => return Ok((bytes, true)),
             };
             let Some(block) = block else { return Ok((bytes, false)) };
             let block = block.map_err(CliError::Input)?;

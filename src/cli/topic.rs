@@ -1,18 +1,16 @@
 //! `bateau topic`: create, list, describe, alter, delete.
 
+mod show;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::client::{
-    ClientError, Cluster, ConfigChange, NewTopic, OffsetSpec, Partition, Resource, ResourceKind,
-    TopicMetadata,
-};
-use crate::model::uuid_text;
+use crate::client::{Cluster, ConfigChange, NewTopic, Resource, ResourceKind};
 use crate::wire::ErrorCode;
 
 use super::connect::Connect;
-use super::error::CliError;
-use super::output::{Output, Table};
+use super::error::{CliError, Refusals};
+use super::output::Output;
 
 #[derive(Args, Debug)]
 pub struct TopicCommand {
@@ -26,6 +24,7 @@ pub struct TopicCommand {
 enum Verb {
     /// Make topics
     Create {
+        /// Their names
         #[arg(required = true, value_name = "TOPIC")]
         topics: Vec<String>,
         /// How many partitions [default: the broker's num.partitions]
@@ -50,11 +49,13 @@ enum Verb {
     },
     /// Show partitions, offsets and own configuration of topics
     Describe {
+        /// Their names
         #[arg(required = true, value_name = "TOPIC")]
         topics: Vec<String>,
     },
     /// Give a topic more partitions, change its configuration
     Alter {
+        /// Its name
         topic: String,
         /// How many partitions it shall have; never fewer than before
         #[arg(long, short = 'p', value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
@@ -69,6 +70,7 @@ enum Verb {
     /// Delete topics with all their records
     #[command(visible_alias = "rm")]
     Delete {
+        /// Their names
         #[arg(required = true, value_name = "TOPIC")]
         topics: Vec<String>,
         /// Do not mind a topic that is not there
@@ -94,8 +96,8 @@ impl TopicCommand {
                     |name: String| NewTopic { name, partitions, replication_factor, configs: config.clone() };
                 create(&cluster, &mut out, topics.into_iter().map(new).collect(), if_not_exists).await?;
             }
-            Verb::List { internal } => list(&cluster, &mut out, internal).await?,
-            Verb::Describe { topics } => describe(&cluster, &mut out, &topics).await?,
+            Verb::List { internal } => show::list(&cluster, &mut out, internal).await?,
+            Verb::Describe { topics } => show::describe(&cluster, &mut out, &topics).await?,
             Verb::Alter { topic, partitions, config, delete_config } => {
                 let set = config.into_iter().map(|(name, value)| ConfigChange::Set { name, value });
                 let unset = delete_config.into_iter().map(|name| ConfigChange::Unset { name });
@@ -107,25 +109,24 @@ impl TopicCommand {
     }
 }
 
-/// All are tried; the first no is the command's, and further ones are told before.
 async fn create(
     cluster: &Cluster,
     out: &mut Output,
     topics: Vec<NewTopic>,
     if_not_exists: bool,
 ) -> Result<(), CliError> {
-    let mut refused = None;
+    let mut refused = Refusals::default();
     for topic in &topics {
         match cluster.create_topic(topic).await {
             Ok(()) => said(out, &topic.name, "created")?,
             Err(error) if if_not_exists && error.code() == Some(ErrorCode::TopicAlreadyExists) => {
                 said(out, &topic.name, "exists")?;
             }
-            Err(error) => keep_first(&mut refused, error),
+            Err(error) => refused.keep(error),
         }
     }
     out.flush()?;
-    refused.map_or(Ok(()), |error| Err(error.into()))
+    refused.outcome()
 }
 
 async fn delete(
@@ -134,26 +135,18 @@ async fn delete(
     topics: &[String],
     if_exists: bool,
 ) -> Result<(), CliError> {
-    let mut refused = None;
+    let mut refused = Refusals::default();
     for topic in topics {
         match cluster.delete_topic(topic).await {
             Ok(()) => said(out, topic, "deleted")?,
             Err(error) if if_exists && error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {
                 said(out, topic, "absent")?;
             }
-            Err(error) => keep_first(&mut refused, error),
+            Err(error) => refused.keep(error),
         }
     }
     out.flush()?;
-    refused.map_or(Ok(()), |error| Err(error.into()))
-}
-
-fn keep_first(first: &mut Option<ClientError>, error: ClientError) {
-    if first.is_some() {
-        eprintln!("bateau: {error}");
-    } else {
-        *first = Some(error);
-    }
+    refused.outcome()
 }
 
 fn said(out: &mut Output, topic: &str, what: &str) -> Result<(), CliError> {
@@ -165,88 +158,6 @@ fn said(out: &mut Output, topic: &str, what: &str) -> Result<(), CliError> {
         "absent" => out.line(&format!("topic {topic} is not there")),
         _ => out.line(&format!("topic {topic} {what}")),
     }
-}
-
-async fn list(cluster: &Cluster, out: &mut Output, internal: bool) -> Result<(), CliError> {
-    let metadata = cluster.refresh(None).await?;
-    let topics: Vec<_> = metadata.topics.values().filter(|topic| internal || !topic.is_internal).collect();
-    if out.is_json {
-        let list = topics.iter().map(|topic| {
-            json!({
-                "name": topic.name, "id": uuid_text(topic.id), "internal": topic.is_internal,
-                "partitions": topic.partitions.len(), "replication_factor": replicas(topic),
-            })
-        });
-        return out.json(&list.collect());
-    }
-    let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "ID"]);
-    for topic in topics {
-        let (partitions, replicas) = (topic.partitions.len().to_string(), replicas(topic).to_string());
-        table.row(vec![topic.name.clone(), partitions, replicas, uuid_text(topic.id)]);
-    }
-    if table.is_empty() {
-        eprintln!("bateau: there are no topics");
-        return Ok(());
-    }
-    out.table(&table)
-}
-
-fn replicas(topic: &TopicMetadata) -> usize {
-    topic.partitions.first().map_or(0, |partition| partition.replicas.len())
-}
-
-async fn describe(cluster: &Cluster, out: &mut Output, topics: &[String]) -> Result<(), CliError> {
-    let mut described = Vec::new();
-    for (at, name) in topics.iter().enumerate() {
-        let topic = cluster.topic(name).await?;
-        let resource = Resource { kind: ResourceKind::Topic, name: name.clone() };
-        let configs = cluster.describe_configs(&resource, None).await?;
-        let configs: Vec<_> = configs.into_iter().filter(|config| config.is_own).collect();
-        let partitions: Vec<_> = topic.partitions.iter().map(|p| Partition::new(name, p.index)).collect();
-        let first = cluster.offsets_of(&partitions, OffsetSpec::Earliest).await?;
-        let end = cluster.offsets_of(&partitions, OffsetSpec::Latest).await?;
-        let offset = |of: &std::collections::BTreeMap<Partition, i64>, index: i32| {
-            of.get(&Partition::new(name, index)).copied().unwrap_or(0)
-        };
-        if out.is_json {
-            let partitions = topic.partitions.iter().map(|p| {
-                json!({
-                    "partition": p.index, "leader": p.leader, "leader_epoch": p.leader_epoch, "replicas": p.replicas,
-                    "isr": p.in_sync, "start_offset": offset(&first, p.index), "end_offset": offset(&end, p.index),
-                })
-            });
-            let configs: serde_json::Map<_, _> =
-                configs.into_iter().map(|config| (config.name, json!(config.value))).collect();
-            described.push(json!({
-                "name": name, "id": uuid_text(topic.id), "internal": topic.is_internal,
-                "partitions": partitions.collect::<Vec<_>>(), "configs": configs,
-            }));
-            continue;
-        }
-        if at > 0 {
-            out.line("")?;
-        }
-        out.line(&format!("topic {name}, id {}", uuid_text(topic.id)))?;
-        for config in configs {
-            out.line(&format!("  {}={}", config.name, config.value.unwrap_or_default()))?;
-        }
-        let headings = ["PARTITION", "LEADER", "EPOCH", "REPLICAS", "ISR", "START", "END", "OFFSETS"];
-        let mut table = Table::new(&headings);
-        for p in &topic.partitions {
-            let leader = p.leader.map_or_else(|| "none".into(), |leader| leader.to_string());
-            let (first, end) = (offset(&first, p.index), offset(&end, p.index));
-            let mut row = vec![p.index.to_string(), leader, p.leader_epoch.to_string()];
-            row.extend([ids(&p.replicas), ids(&p.in_sync), first.to_string(), end.to_string()]);
-            row.push((end - first).to_string());
-            table.row(row);
-        }
-        out.table(&table)?;
-    }
-    if out.is_json { out.json(&described.into()) } else { Ok(()) }
-}
-
-fn ids(ids: &[i32]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 async fn alter(

@@ -9,21 +9,24 @@ use super::ClientError;
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Waits that double from 50 ms to 1 s, until `patience` is over.
+/// Waits that double from 50 ms to 1 s, until `patience` is over. It begins with the first failure, since the first try
+/// may have waited long for good reasons: a join waits for all members.
 #[derive(Debug)]
 pub(super) struct Backoff {
     next: Duration,
-    until: Instant,
+    patience: Duration,
+    until: Option<Instant>,
 }
 
 impl Backoff {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { next: FIRST, until: Instant::now() + patience }
+        Self { next: FIRST, patience, until: None }
     }
 
     /// Waits before the next try, or gives `error` back if there shall be none.
     pub(super) async fn after(&mut self, error: ClientError) -> Result<(), ClientError> {
-        if !error.is_retriable() || Instant::now() + self.next > self.until {
+        let until = *self.until.get_or_insert_with(|| Instant::now() + self.patience);
+        if !error.is_retriable() || Instant::now() + self.next > until {
             return Err(error);
         }
         tokio::time::sleep(self.next).await;

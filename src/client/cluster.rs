@@ -63,6 +63,47 @@ impl Cluster {
         self.inner.options.patience
     }
 
+    /// Does `once`, again and again until it is done, patience is over, or a later try will not do better either. What is
+    /// known of the cluster is asked for anew between tries.
+    ///
+    /// # Errors
+    /// That of the last try.
+    pub(super) async fn patiently<T>(
+        &self,
+        once: impl AsyncFn() -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let mut backoff = self.backoff();
+        loop {
+            match once().await {
+                Ok(done) => return Ok(done),
+                // To the clients of a topic that is only just being made this says "later"; here it is the answer.
+                Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => return Err(error),
+                Err(error) => backoff.after(error).await?,
+            }
+            // If this does not help, the next try says why.
+            _ = self.refresh(Some(&[])).await;
+        }
+    }
+
+    /// As [`Cluster::patiently`], for what `group`'s coordinator is asked: who that is is found anew, too.
+    ///
+    /// # Errors
+    /// That of the last try.
+    pub(super) async fn patiently_in<T>(
+        &self,
+        group: &str,
+        once: impl AsyncFn() -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let forgetting = async || {
+            let done = once().await;
+            if done.is_err() {
+                self.forget_coordinator(group);
+            }
+            done
+        };
+        self.patiently(forgetting).await
+    }
+
     /// What was learnt so far.
     pub fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.inner.metadata.lock())

@@ -23,7 +23,7 @@ use crate::wire::request::{self, CodecError, Request};
 use crate::wire::{ErrorCode, StrBytes};
 
 use super::ClientError;
-use line::{Answer, Line, Outgoing, State, Waiting};
+use line::{Answer, Line, Outgoing, State, Then, Waiting};
 
 const CLIENT_ID: &str = "bateau";
 /// For the connection, and again for the first answer.
@@ -190,20 +190,22 @@ impl Connection {
         let gone = || broken(&shared.address, io::ErrorKind::NotConnected.into());
         let room = Arc::clone(&shared.room).acquire_owned().await.map_err(|_| gone())?;
         let (answer, answered) = oneshot::channel();
-        let waiting = Some(Waiting::new(correlation_id, answer, room));
-        shared.outgoing.send(Outgoing { frame, waiting }).await.map_err(|_| self.why_broken())?;
+        let then = Then::Answered(Waiting::new(correlation_id, answer, room));
+        shared.outgoing.send(Outgoing { frame, then }).await.map_err(|_| self.why_broken())?;
         let request = std::marker::PhantomData;
         Ok(Pending { answer: answered, address: shared.address.clone(), version, request })
     }
 
-    /// Sends what the broker does not answer.
+    /// Sends what the broker does not answer, and waits until it is written.
     ///
     /// # Errors
     /// [`ClientError`] if the connection is broken.
     pub async fn tell<R: Request>(&self, request: &R, version: i16) -> Result<(), ClientError> {
         let (_, frame) = self.frame(request, version)?;
-        let sent = self.shared.outgoing.send(Outgoing { frame, waiting: None }).await;
-        sent.map_err(|_| self.why_broken())
+        let (tell, written) = oneshot::channel();
+        let outgoing = Outgoing { frame, then: Then::Written(tell) };
+        self.shared.outgoing.send(outgoing).await.map_err(|_| self.why_broken())?;
+        written.await.map_err(|_| self.why_broken())
     }
 
     fn frame<R: Request>(&self, request: &R, version: i16) -> Result<(i32, Bytes), ClientError> {

@@ -71,7 +71,7 @@ fn hint(code: ErrorCode) -> Option<&'static str> {
             "the batch is larger than the topic's max.message.bytes; send smaller records"
         }
         ErrorCode::OffsetOutOfRange => {
-            "the offset is outside of what the partition holds; start at beginning or end"
+            "the offset is outside of what the partition holds; begin elsewhere, or reset the group's offsets"
         }
         ErrorCode::NonEmptyGroup => "the group has members; stop them first",
         ErrorCode::GroupIdNotFound => "there is no such group",

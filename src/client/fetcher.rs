@@ -259,7 +259,12 @@ impl Fetching {
                     continue;
                 }
                 let bytes = data.records.unwrap_or_default();
-                let next = next_offset(&bytes).map_or(from, |next| next.max(from));
+                let next = match next_offset(&bytes) {
+                    Some(next) => next.max(from),
+                    None if bytes.is_empty() => from,
+                    // To ask again would bring the same.
+                    None => return Err(unreadable(&partition, from)),
+                };
                 match self.positions.lock().get_mut(&partition) {
                     Some(position) => *position = next,
                     // Removed meanwhile.
@@ -273,6 +278,11 @@ impl Fetching {
         }
         trouble
     }
+}
+
+fn unreadable(partition: &Partition, offset: i64) -> ClientError {
+    let what = format!("what the broker sent at offset {offset} is no whole batch of the current format");
+    ClientError::Protocol { subject: partition.to_string(), what }
 }
 
 /// The offset after the last whole batch of `bytes`, if there is one.

@@ -34,6 +34,8 @@ const COMMIT_WITH_INSTANCE: i16 = 7;
 const LEAVE_BY_MEMBERS: i16 = 3;
 /// The first version of `SyncGroup` that says the protocol (KIP-559).
 const SYNC_WITH_PROTOCOL: i16 = 5;
+/// How often a join is asked for again at once, before there are waits between. A rebalance takes two or three.
+const HURRIES_MAX: u32 = 10;
 
 /// How a member takes part.
 #[derive(Clone, Debug)]
@@ -85,6 +87,7 @@ impl GroupMember {
     pub async fn join(&mut self) -> Result<Vec<Partition>, ClientError> {
         self.heartbeats = None;
         let mut backoff = self.cluster.backoff();
+        let mut hurries = 0..HURRIES_MAX;
         loop {
             let error = match self.join_once().await {
                 Ok(partitions) => {
@@ -93,14 +96,18 @@ impl GroupMember {
                 }
                 Err(error) => error,
             };
-            match error.code() {
+            let may_hurry = match error.code() {
                 // The id is kept now, or the group has moved on: ask again at once.
-                Some(ErrorCode::MemberIdRequired | ErrorCode::RebalanceInProgress) => {}
-                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => self.forget_id(),
-                _ => {
-                    self.cluster.forget_coordinator(&self.options.group);
-                    backoff.after(error).await?;
+                Some(ErrorCode::MemberIdRequired | ErrorCode::RebalanceInProgress) => true,
+                Some(ErrorCode::UnknownMemberId | ErrorCode::IllegalGeneration) => {
+                    self.forget_id();
+                    true
                 }
+                _ => false,
+            };
+            if !may_hurry || hurries.next().is_none() {
+                self.cluster.forget_coordinator(&self.options.group);
+                backoff.after(error).await?;
             }
         }
     }

@@ -8,6 +8,8 @@ use crate::wire::ErrorCode;
 use crate::wire::messages::MetadataResponse;
 use crate::wire::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 
+use super::Partition;
+
 /// A broker and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerNode {
@@ -92,6 +94,12 @@ impl Metadata {
 
     pub fn name_of(&self, id: Uuid) -> Option<&str> {
         self.topics.values().find(|topic| topic.id == id).map(|topic| topic.name.as_str())
+    }
+}
+
+impl TopicMetadata {
+    pub fn all_partitions(&self) -> Vec<Partition> {
+        self.partitions.iter().map(|partition| Partition::new(&self.name, partition.index)).collect()
     }
 }
 

@@ -138,7 +138,11 @@ impl Producer {
         on_delivery: impl Fn(Delivery<'_>) + Send + Sync + 'static,
     ) -> Result<Self, ClientError> {
         let metadata = cluster.topic(topic).await?;
-        let producer = if options.is_idempotent { producer_id(cluster).await? } else { (-1, -1) };
+        let producer = if options.is_idempotent {
+            cluster.patiently(async || producer_id(cluster).await).await?
+        } else {
+            (-1, -1)
+        };
         let shared = Arc::new(Shared {
             cluster: cluster.clone(),
             topic_id: metadata.id,
@@ -246,16 +250,6 @@ impl Shared {
 }
 
 async fn producer_id(cluster: &Cluster) -> Result<(i64, i16), ClientError> {
-    let mut backoff = cluster.backoff();
-    loop {
-        match producer_id_once(cluster).await {
-            Ok(id) => return Ok(id),
-            Err(error) => backoff.after(error).await?,
-        }
-    }
-}
-
-async fn producer_id_once(cluster: &Cluster) -> Result<(i64, i16), ClientError> {
     let connection = cluster.any().await?;
     let version = connection.version::<InitProducerIdRequest>()?;
     let request =

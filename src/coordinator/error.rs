@@ -22,7 +22,7 @@ pub enum GroupError {
     InconsistentProtocol { group: String, member: String },
     #[error("group '{group}' has {max} members already")]
     GroupFull { group: String, max: usize },
-    #[error("{what} of group '{group}' takes {bytes} bytes, {max} are allowed")]
+    #[error("{what} in group '{group}' is {bytes} long, {max} are allowed")]
     TooLarge { group: String, what: &'static str, bytes: usize, max: usize },
     #[error("group '{group}' has members")]
     NotEmpty { group: String },

@@ -3,7 +3,7 @@
 //! The verbs are beside it: `join`, `sync`, `heartbeat`, `leave`, and `rebalance` for what they have in common.
 //! Source: Kafka `ClassicGroup`; the numbers and their order are those of its protocol (KIP-134, -345, -394, -559, -814).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use super::error::GroupError;
@@ -198,6 +198,12 @@ impl Group {
         self.since_ms = now.wall_ms;
     }
 
+    /// What its members and given-out ids take, nearly.
+    pub(super) fn held_bytes(&self) -> usize {
+        let members = self.members.values().map(Member::held_bytes).sum::<usize>();
+        members + self.pending.keys().map(|id| id.len() + 64).sum::<usize>()
+    }
+
     /// When [`Group::on_tick`](super::rebalance) has to be called, by the monotonic clock.
     pub(super) fn wakes_at(&self) -> Option<u64> {
         let members = self.members.values().filter_map(Member::expires_at);
@@ -251,16 +257,29 @@ impl Group {
         if self.state == GroupState::Empty {
             return true;
         }
+        let shared = self.shared_protocols();
         self.protocol_type.as_deref() == Some(protocol_type)
-            && protocols.iter().any(|(name, _)| self.members.values().all(|member| member.supports(name)))
+            && protocols.iter().any(|(name, _)| self.members.is_empty() || shared.contains(name.as_str()))
+    }
+
+    /// The protocols that all members have.
+    fn shared_protocols(&self) -> HashSet<&str> {
+        let mut members = self.members.values();
+        let mut shared = members.next().map(Member::protocol_names).unwrap_or_default();
+        for member in members {
+            let theirs = member.protocol_names();
+            shared.retain(|name| theirs.contains(name));
+        }
+        shared
     }
 
     /// The protocol that all have and most like best; of equals the first by name.
     pub(super) fn chosen_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        let shared = self.shared_protocols();
         for member in self.members.values() {
-            let shared = |name: &str| self.members.values().all(|other| other.supports(name));
-            if let Some((name, _)) = member.protocols.iter().find(|(name, _)| shared(name)) {
+            if let Some((name, _)) = member.protocols.iter().find(|(name, _)| shared.contains(name.as_str()))
+            {
                 *votes.entry(name).or_default() += 1;
             }
         }

@@ -10,6 +10,11 @@ use super::member::{Member, millis};
 
 /// How many ids may be given out that have not come back.
 const PENDING_MAX: usize = 10_000;
+/// How many protocols a member may offer. Real ones offer a handful.
+const PROTOCOLS_MAX: usize = 100;
+/// What a client or instance may be called: a member's id is that with a UUID behind it, and a string of the log has
+/// 32,767 bytes at most.
+const STEM_BYTES_MAX: usize = 32_767 - 37;
 
 impl Group {
     /// The reply comes now, or when the round ends.
@@ -61,13 +66,9 @@ impl Group {
         if !fits || (join.member_id.is_empty() && self.pending.len() >= PENDING_MAX) {
             return Err(GroupError::GroupFull { group, max });
         }
+        check_sizes(settings, join)?;
         if !self.accepts(&join.protocol_type, &join.protocols) {
             return Err(GroupError::InconsistentProtocol { group, member });
-        }
-        let bytes = join.protocols.iter().map(|(name, data)| name.len() + data.len()).sum::<usize>();
-        if bytes > settings.record_bytes_max {
-            let max = settings.record_bytes_max;
-            return Err(GroupError::TooLarge { group, what: "what a member brings", bytes, max });
         }
         Ok(())
     }
@@ -79,7 +80,7 @@ impl Group {
         to: ReplyTo,
         join: JoinGroup,
     ) -> Effects {
-        if self.pending.remove(&join.member_id).is_some() {
+        if join.instance_id.is_none() && self.pending.remove(&join.member_id).is_some() {
             return self.add(now, settings, to, join);
         }
         let id = join.member_id.clone();
@@ -145,6 +146,10 @@ impl Group {
         let mut effects = Effects::default();
         let (group, id) = (self.id.clone(), join.member_id.clone());
         let instance = join.instance_id.clone().unwrap_or_default();
+        let (bytes, max) = (self.membership_bytes() + brought(&join), settings.record_bytes_max);
+        if self.state == GroupState::Stable && bytes > max {
+            return Effects::refuse(to, GroupError::TooLarge { group, what: "the membership", bytes, max });
+        }
         let old_id = self.instances.insert(instance.clone(), id.clone()).unwrap_or_default();
         let Some(mut member) = self.members.remove(&old_id) else {
             return Effects::refuse(to, GroupError::UnknownMember { group, member: old_id });
@@ -161,6 +166,7 @@ impl Group {
         let knows_skip = join.knows_skip;
         member.id.clone_from(&id);
         member.joins_again(join, to);
+        member.is_new = false;
         member.heard(now);
         self.members.insert(id.clone(), member);
         if self.state != GroupState::Stable || self.chosen_protocol() != self.protocol {
@@ -185,5 +191,28 @@ impl Group {
         }
         // A client that cannot skip must not believe that it leads: it would assign anew for nothing.
         Joined { leader: old_leader.to_owned(), members: Vec::new(), ..joined }
+    }
+}
+
+/// What a member says of itself, in bytes.
+fn brought(join: &JoinGroup) -> usize {
+    join.protocols.iter().map(|(name, data)| name.len() + data.len()).sum()
+}
+
+fn check_sizes(settings: &GroupSettings, join: &JoinGroup) -> Result<(), GroupError> {
+    let too_large =
+        |what, bytes, max| Err(GroupError::TooLarge { group: join.group.clone(), what, bytes, max });
+    let stem = join.instance_id.as_ref().unwrap_or(&join.client_id).len();
+    if stem > STEM_BYTES_MAX {
+        return too_large("a member's name", stem, STEM_BYTES_MAX);
+    }
+    if join.protocols.len() > PROTOCOLS_MAX {
+        return too_large("a member's list of protocols", join.protocols.len(), PROTOCOLS_MAX);
+    }
+    match brought(join) {
+        bytes if bytes > settings.record_bytes_max => {
+            too_large("what a member brings", bytes, settings.record_bytes_max)
+        }
+        _ => Ok(()),
     }
 }

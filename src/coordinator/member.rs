@@ -1,5 +1,7 @@
 //! One member of a group, as the coordinator knows it between two of its requests.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::effects::ReplyTo;
@@ -98,7 +100,11 @@ impl Member {
         self.joining = Some(to);
     }
 
+    /// Gives it another session. One that never finished a round has more time than that.
     pub(super) fn heard(&mut self, now: Now) {
+        if self.is_new {
+            return;
+        }
         self.deadline = now.monotonic_ms.saturating_add(millis(self.session_timeout_ms));
     }
 
@@ -108,8 +114,14 @@ impl Member {
         (self.is_new || !waits).then_some(self.deadline)
     }
 
-    pub(super) fn supports(&self, protocol: &str) -> bool {
-        self.protocols.iter().any(|(name, _)| name == protocol)
+    pub(super) fn protocol_names(&self) -> HashSet<&str> {
+        self.protocols.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What it takes in memory, nearly.
+    pub(super) fn held_bytes(&self) -> usize {
+        let protocols = self.protocols.iter().map(|(name, data)| name.len() + data.len() + 64);
+        protocols.sum::<usize>() + self.assignment.len() + 2 * self.id.len() + self.client_id.len() + 512
     }
 
     pub(super) fn subscription(&self, protocol: &str) -> Bytes {

@@ -36,8 +36,4 @@ impl Offsets {
             partitions.iter().map(move |(partition, value)| (topic.as_str(), *partition, value))
         })
     }
-
-    pub(super) fn of_topic(&self, topic: &str) -> impl Iterator<Item = (i32, &CommittedOffset)> {
-        self.0.get(topic).into_iter().flatten().map(|(partition, value)| (*partition, value))
-    }
 }

@@ -7,6 +7,7 @@ use super::effects::{Effects, Reply, ReplyTo};
 use super::error::GroupError;
 use super::event::{GroupSettings, Joined, Now};
 use super::group::{Group, GroupState, Timer};
+use super::member::Member;
 
 /// A round that nobody came to begins again after this at least, whatever its members said.
 const WAIT_AGAIN_MIN_MS: u64 = 1_000;
@@ -102,9 +103,9 @@ impl Group {
     fn tell_generation(&mut self, now: Now) -> Effects {
         let mut effects = Effects::default();
         for member in self.members.values_mut() {
-            member.heard(now);
             member.is_new = false;
             member.synced = false;
+            member.heard(now);
         }
         let waiting: Vec<(String, ReplyTo)> = self
             .members
@@ -182,7 +183,10 @@ impl Group {
         }
         let silent = self.members.values().filter(|m| m.expires_at().is_some_and(due));
         for id in silent.map(|member| member.id.clone()).collect::<Vec<_>>() {
-            effects.and(self.remove(now, settings, &id));
+            // The one before it may have ended a round, and given this one another session.
+            if self.members.get(&id).and_then(Member::expires_at).is_some_and(due) {
+                effects.and(self.remove(now, settings, &id));
+            }
         }
         if let Some(timer) = self.timer.filter(|timer| due(timer.at())) {
             effects.and(self.on_timer(now, settings, timer));

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use uuid::Uuid;
+
 use super::effects::{Effects, ReplyTo};
 use super::error::GroupError;
 use super::event::{CommitOffsets, GroupSettings, Heartbeat, JoinGroup, LeaveGroup, Now, SyncGroup};
@@ -21,14 +23,28 @@ pub struct Shard {
     /// When which group has to be looked at, by the monotonic clock. At most one entry a group, never too late.
     wakes: BTreeSet<(u64, String)>,
     wakes_of: HashMap<String, u64>,
+    /// What members and given-out ids take, in all and of each group.
+    held_bytes: usize,
+    held_of: HashMap<String, usize>,
 }
+
+/// How much the members of one partition's groups may take before nobody else is let in. Ten thousand members of a
+/// usual size take a tenth of it.
+const HELD_BYTES_MAX: usize = 32 << 20;
 
 /// An answer for each thing that was asked, in order.
 pub type Answers = Vec<Result<(), GroupError>>;
 
 impl Shard {
     pub fn new(settings: GroupSettings) -> Self {
-        Self { settings, groups: HashMap::new(), wakes: BTreeSet::new(), wakes_of: HashMap::new() }
+        Self {
+            settings,
+            groups: HashMap::new(),
+            wakes: BTreeSet::new(),
+            wakes_of: HashMap::new(),
+            held_bytes: 0,
+            held_of: HashMap::new(),
+        }
     }
 
     /// Takes in one record, from the log or on its way there. The only way in which hard state changes.
@@ -55,7 +71,10 @@ impl Shard {
     pub fn on_loaded(&mut self, now: Now) {
         let ids: Vec<String> = self.groups.keys().cloned().collect();
         for id in ids {
-            self.with(&id, |group| group.restore(now));
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.restore(now);
+                self.look_again(&id, &Effects::default());
+            }
         }
     }
 
@@ -74,9 +93,10 @@ impl Shard {
         let mut effects = Effects::default();
         while let Some((_, id)) = self.wakes.first().filter(|(at, _)| *at <= now.monotonic_ms).cloned() {
             if let Some(group) = self.groups.get_mut(&id) {
-                effects.and(group.on_tick(now, &self.settings));
+                let of_group = group.on_tick(now, &self.settings);
+                self.look_again(&id, &of_group);
+                effects.and(of_group);
             }
-            self.look_again(&id);
             // Never the same group twice in one call: what is due at once again waits for the next.
             if self.wakes_of.get(&id).is_some_and(|at| *at <= now.monotonic_ms) {
                 break;
@@ -98,7 +118,10 @@ impl Shard {
             self.groups.insert(id.clone(), Group::new(id.clone(), now.wall_ms));
         }
         let settings = self.settings;
-        self.with(&id, |group| group.on_join(now, &settings, to, join)).unwrap_or_default()
+        let Some(group) = self.groups.get_mut(&id) else { return Effects::default() };
+        let effects = group.on_join(now, &settings, to, join);
+        self.look_again(&id, &effects);
+        effects
     }
 
     fn check_join(&self, join: &JoinGroup) -> Result<(), GroupError> {
@@ -110,6 +133,10 @@ impl Shard {
         if !(min..=max).contains(&asked) {
             return Err(GroupError::InvalidSessionTimeout { asked, min, max });
         }
+        if self.held_bytes > HELD_BYTES_MAX {
+            let reason = format!("members of its neighbours take {} bytes already", self.held_bytes);
+            return Err(GroupError::NotAvailable { group: join.group.clone(), reason });
+        }
         Ok(())
     }
 
@@ -120,8 +147,10 @@ impl Shard {
         }
         let (id, settings) = (sync.group.clone(), self.settings);
         let unknown = GroupError::UnknownMember { group: id.clone(), member: sync.member_id.clone() };
-        let done = self.with(&id, |group| group.on_sync(now, &settings, to, sync));
-        done.unwrap_or_else(|| Effects::refuse(to, unknown))
+        let Some(group) = self.groups.get_mut(&id) else { return Effects::refuse(to, unknown) };
+        let effects = group.on_sync(now, &settings, to, sync);
+        self.look_again(&id, &effects);
+        effects
     }
 
     /// # Errors
@@ -147,8 +176,11 @@ impl Shard {
             return Err(GroupError::InvalidGroupId);
         }
         let settings = self.settings;
-        let left = self.with(&leave.group, |group| group.on_leave(now, &settings, &leave.members));
-        left.ok_or_else(|| GroupError::UnknownMember { group: leave.group.clone(), member: String::new() })
+        let unknown = || GroupError::UnknownMember { group: leave.group.clone(), member: String::new() };
+        let group = self.groups.get_mut(&leave.group).ok_or_else(unknown)?;
+        let (answers, effects) = group.on_leave(now, &settings, &leave.members);
+        self.look_again(&leave.group, &effects);
+        Ok((answers, effects))
     }
 
     /// An answer for each offset; those that may be committed are in the records.
@@ -229,16 +261,14 @@ impl Shard {
         Ok((answers, Effects { records, replies: Vec::new() }))
     }
 
-    /// Tombstones for the offsets of a topic that is gone.
-    pub fn on_topic_deleted(&mut self, topic: &str) -> Effects {
-        let of_group = |group: &Group| {
-            group
-                .offsets()
-                .of_topic(topic)
-                .map(|(partition, _)| group.tombstone(topic, partition))
-                .collect::<Vec<_>>()
-        };
-        Effects { records: self.groups.values().flat_map(of_group).collect(), replies: Vec::new() }
+    /// Tombstones for the offsets of topics that are gone: those that `exists` knows not, or under another id.
+    pub fn on_topics_deleted(&mut self, exists: impl Fn(&str, Option<Uuid>) -> bool) -> Effects {
+        let mut records = Vec::new();
+        for group in self.groups.values() {
+            let gone = group.offsets().iter().filter(|(topic, _, value)| !exists(topic, value.topic_id));
+            records.extend(gone.map(|(topic, partition, _)| group.tombstone(topic, partition)));
+        }
+        Effects { records, replies: Vec::new() }
     }
 
     /// Tombstones for offsets and groups that were kept long enough.
@@ -248,20 +278,16 @@ impl Shard {
         Effects { records, replies: Vec::new() }
     }
 
-    /// Lets a group decide, then sees when it has to be looked at again.
-    fn with<T>(&mut self, id: &str, decide: impl FnOnce(&mut Group) -> T) -> Option<T> {
-        let decided = decide(self.groups.get_mut(id)?);
-        self.look_again(id);
-        Some(decided)
-    }
-
-    fn look_again(&mut self, id: &str) {
+    /// After a group decided on `effects`: when it has to be looked at again, and how much it holds.
+    fn look_again(&mut self, id: &str, effects: &Effects) {
         let Some(group) = self.groups.get(id) else { return };
-        let wakes_at = group.wakes_at();
-        if group.is_nothing() {
+        let (wakes_at, holds) = (group.wakes_at(), group.held_bytes());
+        // With records on their way it is something as soon as they are replayed.
+        if group.is_nothing() && effects.records.is_empty() {
             self.drop_group(id);
             return;
         }
+        self.held_bytes = self.held_bytes + holds - self.held_of.insert(id.to_owned(), holds).unwrap_or(0);
         let before = self.wakes_of.get(id).copied();
         if before == wakes_at {
             return;
@@ -278,6 +304,7 @@ impl Shard {
 
     fn drop_group(&mut self, id: &str) {
         self.groups.remove(id);
+        self.held_bytes -= self.held_of.remove(id).unwrap_or(0);
         if let Some(at) = self.wakes_of.remove(id) {
             self.wakes.remove(&(at, id.to_owned()));
         }

@@ -90,7 +90,7 @@ impl Group {
     }
 
     /// What the log's record of the group takes, nearly.
-    fn membership_bytes(&self) -> usize {
+    pub(super) fn membership_bytes(&self) -> usize {
         let protocol = self.protocol.as_deref().unwrap_or_default();
         let of_one = |m: &super::member::Member| {
             let names = m.id.len()

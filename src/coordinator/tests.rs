@@ -429,7 +429,7 @@ fn offsets_of_nobody_s_group_expire_by_their_own_age() {
 fn offsets_go_with_their_topic() {
     let mut world = World::new();
     world.commit("", -1, 1).unwrap();
-    let effects = world.shard.on_topic_deleted("t");
+    let effects = world.shard.on_topics_deleted(|topic, _| topic != "t");
     world.take(effects);
     assert_eq!(world.committed(), None);
 }
@@ -495,6 +495,91 @@ fn a_group_without_its_last_offset_is_empty_until_its_time_is_over() {
     assert_eq!(world.shard.state("g"), GroupState::Empty);
     world.expire();
     assert_eq!(world.shard.state("g"), GroupState::Dead);
+}
+
+#[test]
+fn a_static_member_that_comes_back_in_its_first_round_is_not_given_up_while_it_waits() {
+    let mut world = World::new();
+    let (a, _) = world.two_stable();
+    world.join(Client::new("i").of_instance("i"));
+    let waits = world.join(Client::new("i").of_instance("i"));
+    for _ in 0..6 {
+        world.pass(9_000);
+        _ = world.heartbeat(&a, 1);
+    }
+    assert_eq!(world.answer(waits), None);
+    let ends = world.join(Client::new("a").with_id(&a));
+    world.pass(6_000);
+    assert_eq!(world.joined(ends).generation, 2);
+    assert_eq!(world.joined(waits).generation, 2);
+}
+
+#[test]
+fn a_group_that_empties_before_it_was_ever_stable_is_what_the_log_says() {
+    let mut world = World::new();
+    let first = world.join(Client::new("a").old());
+    world.pass(3_000);
+    let id = world.joined(first).member_id;
+    world.leave(&[&id]);
+    let seen = world.shard.describe("g");
+    assert_eq!(seen.as_ref().map(|group| group.protocol_type.as_str()), Some("consumer"));
+    world.restart();
+    assert_eq!(world.shard.describe("g"), seen);
+    let again = world.join(Client::new("a").old());
+    world.pass(3_000);
+    assert_eq!(world.joined(again).generation, 3, "generations do not go back");
+}
+
+#[test]
+fn an_id_that_was_given_out_is_nobody_s_instance() {
+    let mut world = World::new();
+    world.two_static_stable();
+    let id = world.new_id("c");
+    let to = world.join(Client::new("c").with_id(&id).of_instance("i1"));
+    assert!(matches!(world.refused(to), GroupError::FencedInstance { .. }));
+}
+
+#[test]
+fn names_and_lists_that_the_log_cannot_hold_are_refused() {
+    let mut world = World::new();
+    let to = world.join(Client::new(&"x".repeat(32_731)).old());
+    assert!(matches!(world.refused(to), GroupError::TooLarge { .. }));
+    let to = world.join(Client { protocols: vec![("", ""); 101], ..Client::new("c").old() });
+    assert!(matches!(world.refused(to), GroupError::TooLarge { .. }));
+    let to = world.join(Client::new(&"x".repeat(32_730)).old());
+    world.pass(3_000);
+    let id = world.joined(to).member_id;
+    let sync = world.sync(&id, 1, &[(&id, "0")]);
+    assert_eq!(world.synced(sync), "0");
+    let written = GroupRecord::Group { group: "g".into(), value: Some(world.last_membership()) };
+    let (key, value) = written.encode();
+    assert_eq!(GroupRecord::decode(&key, value.as_deref()), Ok(Some(written)));
+}
+
+#[test]
+fn a_static_member_cannot_make_the_membership_larger_than_a_record() {
+    let mut world = World::new();
+    world.shard.settings.record_bytes_max = 1_000;
+    world.two_static_stable();
+    let large: &'static str = "x".repeat(900).leak();
+    let to = world.join(Client::new("i1").of_instance("i1").with_data(large));
+    assert!(matches!(world.refused(to), GroupError::TooLarge { .. }));
+    assert_eq!(world.shard.state("g"), GroupState::Stable);
+}
+
+#[test]
+fn members_of_all_groups_together_take_a_limited_room() {
+    let mut world = World::new();
+    let large: &'static str = "x".repeat(1_000_000).leak();
+    let refused = (0..40).find_map(|_| {
+        let to = world.join(Client::new("c").old().with_data(large));
+        matches!(world.answer(to), Some(Reply::Refused(GroupError::NotAvailable { .. }))).then_some(to)
+    });
+    assert!(refused.is_some(), "forty million bytes were taken");
+    world.pass(10_000_000);
+    let to = world.join(Client::new("c").old());
+    world.pass(10_000);
+    world.joined(to);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Coordinator {
         wait.await.map_err(|_| self.gone())
     }
 
-    /// Decides something, and answers when it is written.
+    /// Decides something, and answers when it is written; a refusal, too, waits for what it saw.
     pub(super) async fn carry_out<T>(
         &self,
         decide: impl FnOnce(&mut Shard, Now) -> Result<(T, Effects), GroupError>,
@@ -110,13 +110,16 @@ impl Coordinator {
         let (answer, written) = {
             let mut state = self.usable()?;
             let now = self.now();
-            let (answer, effects) = decide(&mut state.shard, now)?;
-            state.take_in(effects);
+            let decided = decide(&mut state.shard, now);
+            let answer = decided.map(|(answer, effects)| {
+                state.take_in(effects);
+                answer
+            });
             (answer, state.barrier())
         };
         self.work.notify_one();
         self.pass(written).await?;
-        Ok(answer)
+        answer
     }
 
     /// Decides something that writes nothing and tells nothing that could be taken back.
@@ -177,6 +180,8 @@ impl Coordinator {
 
     /// Writes what is queued and lets happen what is due, until it fails.
     async fn run(self: Arc<Self>, log_bytes: usize) {
+        // Whatever ends this task, nobody waits for it in vain.
+        let _end = EndsWith(&self);
         let mut upkeep = Rewriting { since: log_bytes, live: 0 };
         loop {
             match self.next_wake() {
@@ -273,6 +278,15 @@ impl Coordinator {
             tracing::warn!(partition = %partition.identity.name, %error, "outdated records stay for now");
         }
         Ok(())
+    }
+}
+
+/// Ends a coordinator when its task does.
+struct EndsWith<'a>(&'a Coordinator);
+
+impl Drop for EndsWith<'_> {
+    fn drop(&mut self) {
+        self.0.end("its task has ended");
     }
 }
 

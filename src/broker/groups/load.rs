@@ -7,7 +7,7 @@ use super::coordinator::Coordinator;
 use crate::broker::{Broker, BrokerError};
 use crate::cluster::{Group as RaftGroup, TopicImage};
 use crate::coordinator::{GroupError, Shard};
-use crate::model::PartitionId;
+use crate::model::{Offset, PartitionId};
 use crate::storage::StorageError;
 
 /// How much of the log is read at a time.
@@ -18,9 +18,11 @@ const READ_BYTES: usize = 1 << 20;
 enum LoadError {
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error("the log ends at {at}, before its high watermark {end}")]
+    Ends { at: Offset, end: Offset },
     #[error("a batch at offset {at} cannot be read: {source}")]
     Batch {
-        at: crate::model::Offset,
+        at: Offset,
         #[source]
         source: UnreadableBatch,
     },
@@ -64,7 +66,8 @@ impl Broker {
         let mut shard = Shard::new(self.group_settings());
         let mut read = 0;
         while at < end {
-            let Some(run) = group.partition.reader().read(at, end, READ_BYTES, true)? else { break };
+            let run = group.partition.reader().read(at, end, READ_BYTES, true)?;
+            let run = run.ok_or(LoadError::Ends { at, end })?;
             let bytes = run.copy()?;
             let mut rest = &bytes[..];
             while !rest.is_empty() {

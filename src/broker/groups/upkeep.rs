@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use uuid::Uuid;
+
+use super::coordinator::Coordinator;
 use crate::broker::Broker;
-use crate::coordinator::{Effects, GroupSettings, Now, Shard};
+use crate::coordinator::{GroupSettings, Now};
+use crate::model::TopicId;
 
 /// What a record of `__consumer_offsets` needs beside what is counted for it.
 const RECORD_OVERHEAD_BYTES: usize = 1 << 10;
@@ -36,31 +40,41 @@ impl Broker {
 
     /// Loads all groups, then lets their offsets expire from time to time, until `closing` says so.
     pub(in crate::broker) async fn keep_groups(&self, mut closing: watch::Receiver<bool>) {
-        if let Err(error) = self.all_coordinators().await {
-            // Whoever asks for one of the others loads it, or hears why not.
-            tracing::warn!(%error, "not all groups are loaded");
-        }
         loop {
+            if let Err(error) = self.all_coordinators().await {
+                // Whoever asks for one of the others loads it, or hears why not.
+                tracing::warn!(%error, "not all groups are loaded");
+            }
             let every = Duration::from_millis(self.settings().offsets_retention_check_interval_ms);
             if tokio::time::timeout(every, closing.wait_for(|c| *c)).await.is_ok() {
                 return;
             }
-            self.of_all_groups("offsets cannot expire now", Shard::on_expire).await;
+            for coordinator in self.0.coordinators.loaded() {
+                let expired = coordinator.carry_out(|shard, now| Ok(((), shard.on_expire(now)))).await;
+                if let Err(error) = expired {
+                    tracing::warn!(%error, "offsets cannot expire now");
+                }
+            }
         }
     }
 
-    /// Forgets what groups committed for a topic that is gone.
-    pub(in crate::broker) async fn forget_offsets_of(&self, topic: &str) {
-        let forget = |shard: &mut Shard, _: Now| shard.on_topic_deleted(topic);
-        self.of_all_groups("offsets of a deleted topic stay", forget).await;
+    /// Forgets what groups committed for topics that are gone. Those of partitions that are not loaded are forgotten
+    /// when they are.
+    pub(in crate::broker) async fn forget_offsets_of(&self, topic: TopicId) {
+        self.0.coordinators.end(topic);
+        for coordinator in self.0.coordinators.loaded() {
+            self.forget_deleted_topics(&coordinator).await;
+        }
     }
 
-    async fn of_all_groups(&self, failure: &'static str, decide: impl Fn(&mut Shard, Now) -> Effects) {
-        for coordinator in self.0.coordinators.loaded() {
-            let done = coordinator.carry_out(|shard, now| Ok(((), decide(shard, now)))).await;
-            if let Err(error) = done {
-                tracing::warn!(%error, failure);
-            }
+    pub(super) async fn forget_deleted_topics(&self, coordinator: &Coordinator) {
+        let image = self.image();
+        let exists = |name: &str, id: Option<Uuid>| {
+            image.topic(name).is_some_and(|topic| id.is_none_or(|id| topic.id.0 == id))
+        };
+        let forgotten = coordinator.carry_out(|shard, _| Ok(((), shard.on_topics_deleted(exists)))).await;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "offsets of deleted topics stay until their groups are loaded again");
         }
     }
 

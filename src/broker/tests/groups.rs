@@ -155,7 +155,7 @@ async fn the_log_of_commits_stays_small_and_a_restart_finds_the_last() {
     assert_eq!(committed(&broker).await.unwrap(), Some(12_000));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_commit_that_the_disk_refused_is_not_seen_and_the_next_ones_are_taken_once_it_works_again() {
     let node = Node::new();
     let broker = prepared(&node).await;
@@ -165,6 +165,7 @@ async fn a_commit_that_the_disk_refused_is_not_seen_and_the_next_ones_are_taken_
     let mut tries = 0;
     let found = loop {
         node.now.fetch_add(1_001, Relaxed);
+        tokio::time::sleep(std::time::Duration::from_millis(1_001)).await;
         match committed(&broker).await {
             Ok(found) => break found,
             Err(error) => assert!(tries < 10, "{error}"),

@@ -1,6 +1,5 @@
 //! `bateau bench consume`: how fast records are read.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,19 +9,18 @@ use tokio::time::Instant;
 use crate::cli::clock::now_ms;
 use crate::cli::duration::parse_duration;
 use crate::cli::error::CliError;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::number::{grouped, per_second};
 use crate::cli::position::Position;
 use crate::cli::progress::Progress;
-use crate::client::{
-    Cluster, Fetched, Fetcher, FetcherOptions, OffsetSpec, Partition, RecordsError, batches,
-};
+use crate::client::{Cluster, Fetched, Fetcher, FetcherOptions, OffsetSpec, RecordsError, batches};
 
 use super::cpu::CpuMeter;
-use super::interrupted;
 use super::report::Report;
 
 #[derive(Args, Debug)]
 pub(super) struct ConsumeBench {
+    /// What to read
     #[arg(default_value = "bateau-bench")]
     topic: String,
     /// End after so many records [default: at the end as it is now]
@@ -37,7 +35,7 @@ pub(super) struct ConsumeBench {
     /// Bytes that one fetch may bring
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(i32).range(1..))]
     fetch_bytes: i32,
-    /// Count batches and do not look into them
+    /// Count batches and do not look into them: what is packed counts as payload
     #[arg(long)]
     shallow: bool,
 }
@@ -75,8 +73,7 @@ impl Counted {
 impl ConsumeBench {
     pub(super) async fn run(&self, cluster: &Cluster, pid: Option<u32>) -> Result<Report, CliError> {
         let topic = cluster.topic(&self.topic).await?;
-        let partitions: Vec<_> =
-            topic.partitions.iter().map(|p| Partition::new(&self.topic, p.index)).collect();
+        let partitions = topic.all_partitions();
         let mut left = self.from.resolve(cluster, &partitions, now_ms()).await?;
         let ends = cluster.offsets_of(&partitions, OffsetSpec::Latest).await?;
         left.retain(|partition, from| ends.get(partition).is_some_and(|end| *from < *end));
@@ -85,14 +82,14 @@ impl ConsumeBench {
             partition_max_bytes: self.fetch_bytes.min(4 << 20),
             ..FetcherOptions::default()
         };
-        let (stop, cpu) = (interrupted(), CpuMeter::start(pid)?);
+        let (interrupt, cpu) = (Interrupt::listen(), CpuMeter::start(pid)?);
         let begin = Instant::now();
         let mut fetcher = Fetcher::start(cluster, options, left.clone());
         let mut counted = Counted::default();
         let mut progress = Progress::new(true);
         let wanted = self.records.unwrap_or(u64::MAX);
         let over = begin + self.time;
-        while !left.is_empty() && counted.records < wanted && !stop.load(Ordering::Relaxed) {
+        while !left.is_empty() && counted.records < wanted && !interrupt.is_told() {
             let Ok(fetched) = tokio::time::timeout_at(over, fetcher.next()).await else { break };
             let fetched = fetched?;
             let subject = || fetched.partition.to_string();

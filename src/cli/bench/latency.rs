@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::cli::clock::now_ms;
 use crate::cli::duration::parse_duration;
 use crate::cli::error::CliError;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::number::grouped;
 use crate::cli::produce::HowToProduce;
 use crate::cli::progress::Progress;
@@ -19,10 +20,10 @@ use crate::client::{
 };
 
 use super::cpu::CpuMeter;
-use super::load::{Schedule, Sent, Values, send};
+use super::load::{Schedule, Values, send};
 use super::produce::{Acknowledged, finish, rate, watch};
 use super::report::{Latencies, Report};
-use super::{Amount, Target, interrupted};
+use super::{Amount, Target};
 
 /// How long what was acknowledged may take to come to the consumer.
 const LAST_WITHIN: Duration = Duration::from_secs(10);
@@ -100,8 +101,7 @@ impl LatencyBench {
         let options = self.how.options(Duration::ZERO);
         let producer = Arc::new(Producer::start(cluster, &self.target.topic, options, count).await?);
         let cpu = CpuMeter::start(pid)?;
-        let sent = Arc::new(Sent::default());
-        let sending = tokio::spawn(send(Arc::clone(&producer), values, schedule, interrupted(), sent));
+        let sending = tokio::spawn(send(Arc::clone(&producer), values, schedule, Interrupt::listen()));
         let mut progress = Progress::new(true);
         let outcome = watch(sending, || {
             let received = received.lock();

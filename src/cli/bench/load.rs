@@ -1,12 +1,12 @@
 //! The load: what records look like, when each is due, and the thread that sends them then.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::cli::clock::now_ms;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::number::real;
 use crate::client::{ClientError, OutgoingRecord, Producer};
 
@@ -49,16 +49,8 @@ pub(super) struct Values {
 
 impl Values {
     pub(super) fn new(run: u64, size: usize) -> Self {
-        const LETTERS: &[u8; 32] = b"etaoinshrdlu etaoinshr aeiou 012";
-        let mut state = run | 1;
-        let letter = |_| {
-            // xorshift64: any pattern will do, as long as it is long.
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            LETTERS[(state >> 32) as usize & 31]
-        };
-        Self { run, size, text: (0..TEXT.max(2 * size)).map(letter).collect() }
+        let text = text(run, TEXT.max(2 * size));
+        Self { run, size, text: text.into() }
     }
 
     fn fill(&self, number: u64, value: &mut Vec<u8>) {
@@ -66,8 +58,8 @@ impl Values {
         value.extend_from_slice(&self.run.to_be_bytes());
         value.extend_from_slice(&number.to_be_bytes());
         let rest = self.size.saturating_sub(value.len());
-        // Another piece for each record, as far as the text reaches.
-        let from = (number as usize).wrapping_mul(61) % (self.text.len() - rest);
+        // Another piece for each record, as far as the text reaches: what neighbours share would be compressed away.
+        let from = (number as usize).wrapping_mul(rest + 61) % (self.text.len() - rest);
         value.extend_from_slice(&self.text[from..from + rest]);
     }
 
@@ -79,11 +71,29 @@ impl Values {
     }
 }
 
-/// What is known while a load runs.
-#[derive(Debug, Default)]
-pub(super) struct Sent {
-    pub(super) records: AtomicU64,
-    pub(super) is_over: AtomicBool,
+/// Words of a small language, in any order: as of real text, lz4 leaves about half of it.
+fn text(seed: u64, size: usize) -> Vec<u8> {
+    const LETTERS: &[u8; 32] = b"etaoinshrdluetaoinshraeioucmfpgw";
+    const WORDS: usize = 1024;
+    const LONGEST: usize = 8;
+    let mut state = seed | 1;
+    let mut draw = |below: usize| {
+        // xorshift64: any pattern will do, as long as it is long.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as usize % below
+    };
+    let letters: Vec<u8> = (0..WORDS * LONGEST).map(|_| LETTERS[draw(LETTERS.len())]).collect();
+    let mut text = Vec::with_capacity(size + LONGEST + 1);
+    while text.len() < size {
+        let word = draw(WORDS);
+        // A word has the same length wherever it stands: 3 to 8.
+        let length = 3 + word % (LONGEST - 2);
+        text.extend_from_slice(&letters[word * LONGEST..][..length]);
+        text.push(b' ');
+    }
+    text
 }
 
 /// Sends all of `schedule`, on a thread of its own: it sleeps more exactly than the runtime's timer, which counts in
@@ -92,15 +102,14 @@ pub(super) async fn send(
     producer: Arc<Producer>,
     values: Values,
     schedule: Schedule,
-    stop: Arc<AtomicBool>,
-    sent: Arc<Sent>,
+    interrupt: Interrupt,
 ) -> Result<(), ClientError> {
     let runtime = tokio::runtime::Handle::current();
     let sending = tokio::task::spawn_blocking(move || {
         let mut value = Vec::new();
         let mut number = 0;
         let mut outcome = Ok(());
-        while schedule.has(number) && !stop.load(Ordering::Relaxed) && outcome.is_ok() {
+        while schedule.has(number) && !interrupt.is_told() && outcome.is_ok() {
             let due = schedule.due(number);
             wait_until(due);
             values.fill(number, &mut value);
@@ -114,9 +123,7 @@ pub(super) async fn send(
             };
             outcome = runtime.block_on(producer.send(&record));
             number += 1;
-            sent.records.store(number, Ordering::Relaxed);
         }
-        sent.is_over.store(true, Ordering::Relaxed);
         outcome
     });
     match sending.await {
@@ -142,6 +149,7 @@ fn wait_until(due: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::compression::Compression;
 
     #[tokio::test(start_paused = true)]
     async fn a_record_is_due_by_its_number_and_not_by_when_the_last_was_sent() {
@@ -152,6 +160,17 @@ mod tests {
         let unpaced = Schedule { rate: None, records: 3, ..schedule };
         assert_eq!(unpaced.due(1), None);
         assert!(unpaced.has(2) && !unpaced.has(3));
+    }
+
+    #[test]
+    fn values_are_packed_to_about_half_as_text_is() {
+        let (values, mut value, mut all) = (Values::new(7, 1000), Vec::new(), Vec::new());
+        for number in 0..200 {
+            values.fill(number, &mut value);
+            all.extend_from_slice(&value);
+        }
+        let packed = Compression::Lz4.compress(None, &all).unwrap().len();
+        assert!((all.len() / 3..all.len() * 4 / 5).contains(&packed), "{packed} of {}", all.len());
     }
 
     #[test]

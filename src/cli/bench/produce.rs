@@ -10,15 +10,16 @@ use tokio::time::Instant;
 
 use crate::cli::clock::now_ms;
 use crate::cli::error::CliError;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::number::{grouped, per_second};
 use crate::cli::produce::{DEFAULT_LINGER, HowToProduce};
 use crate::cli::progress::Progress;
 use crate::client::{Cluster, Delivery, Producer};
 
 use super::cpu::CpuMeter;
-use super::load::{Schedule, Sent, Values, send};
+use super::load::{Schedule, Values, send};
 use super::report::{Latencies, Report};
-use super::{Amount, Target, interrupted};
+use super::{Amount, Target};
 
 #[derive(Args, Debug)]
 pub(super) struct ProduceBench {
@@ -77,9 +78,7 @@ impl ProduceBench {
         let begin = Instant::now();
         let records = self.amount.records.unwrap_or(u64::MAX);
         let schedule = Schedule { begin, rate: self.rate, records, time: self.amount.time };
-        let sent = Arc::new(Sent::default());
-        let sending =
-            tokio::spawn(send(Arc::clone(&producer), values, schedule, interrupted(), Arc::clone(&sent)));
+        let sending = tokio::spawn(send(Arc::clone(&producer), values, schedule, Interrupt::listen()));
         let mut progress = Progress::new(true);
         let outcome = watch(sending, || {
             let acknowledged = acknowledged.lock();

@@ -87,8 +87,14 @@ impl Report {
         per_second(count, self.took)
     }
 
+    /// None without payload, too.
     fn cpu_per_gb(&self) -> Option<f64> {
-        Some(self.cpu? * 1e9 / real(self.payload_bytes.max(1)))
+        let payload = Some(self.payload_bytes).filter(|bytes| *bytes > 0)?;
+        Some(self.cpu? * 1e9 / real(payload))
+    }
+
+    fn cpu_cores(&self) -> Option<f64> {
+        Some(self.cpu? / self.took.as_secs_f64().max(1e-6))
     }
 
     fn as_json(&self) -> Value {
@@ -106,6 +112,7 @@ impl Report {
         }
         if let Some(cpu) = self.cpu {
             object["cpu_seconds"] = cpu.into();
+            object["cpu_cores"] = self.cpu_cores().into();
             object["cpu_seconds_per_gb"] = self.cpu_per_gb().into();
         }
         object
@@ -130,8 +137,7 @@ impl Report {
         for (name, latencies) in &self.latencies {
             out.line(&format!("  {name}, ms: {}", latencies.text()))?;
         }
-        if let (Some(cpu), Some(per_gb)) = (self.cpu, self.cpu_per_gb()) {
-            let cores = cpu / seconds.max(1e-6);
+        if let (Some(cpu), Some(cores), Some(per_gb)) = (self.cpu, self.cpu_cores(), self.cpu_per_gb()) {
             out.line(&format!("  CPU       {cpu:.2} s, {cores:.2} cores, {per_gb:.2} s per GB of payload"))?;
         }
         Ok(())
@@ -139,7 +145,12 @@ impl Report {
 }
 
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match (value.as_str(), value.as_f64()) {
+        (Some(text), _) => text.to_owned(),
+        // Without the .0 of JSON.
+        (None, Some(number)) => number.to_string(),
+        (None, None) => value.to_string(),
+    }
 }
 
 #[cfg(test)]

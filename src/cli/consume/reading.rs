@@ -63,6 +63,10 @@ impl Reading {
         self.have_read(fetched);
     }
 
+    pub(super) fn commit_later(&mut self, offsets: BTreeMap<Partition, i64>) {
+        self.uncommitted.extend(offsets);
+    }
+
     /// When what was printed shall be committed; far away if there is nothing.
     pub(super) fn commit_due(&self, every: Duration) -> Instant {
         /// Only to be looked at again.

@@ -13,6 +13,7 @@ use crate::cli::output::{Output, Table};
 use crate::cli::position::Position;
 use crate::cli::time::parse_rfc3339;
 use crate::client::{Cluster, CommittedOffset, OffsetSpec, Partition};
+use crate::wire::ErrorCode;
 
 use super::{TopicPartitions, partitions_of, topic_partitions};
 
@@ -53,7 +54,7 @@ struct Target {
     /// Behind the last record
     #[arg(long)]
     to_latest: bool,
-    /// To where it is, within what the partition still holds
+    /// To where it is, within what the partition still holds; behind the last record where nothing is committed
     #[arg(long)]
     to_current: bool,
     /// To an offset
@@ -81,6 +82,22 @@ struct Move {
     to: i64,
 }
 
+/// A group that is not there is fine: it is made with the offsets, as by Kafka's tool.
+async fn check_nobody_reads(cluster: &Cluster, group: &str) -> Result<(), CliError> {
+    let described = match cluster.describe_group(group).await {
+        Ok(described) => described,
+        Err(error) if error.code() == Some(ErrorCode::GroupIdNotFound) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if WITHOUT_MEMBERS.contains(&described.state.as_str()) {
+        return Ok(());
+    }
+    let (state, count) = (described.state, described.members.len());
+    Err(CliError::Failed(format!(
+        "group {group} is {state} with {count} members: offsets can be moved when nobody reads; stop them first"
+    )))
+}
+
 impl ResetFlags {
     pub(super) async fn reset(
         &self,
@@ -88,13 +105,7 @@ impl ResetFlags {
         out: &mut Output,
         group: &str,
     ) -> Result<(), CliError> {
-        let described = cluster.describe_group(group).await?;
-        if !WITHOUT_MEMBERS.contains(&described.state.as_str()) {
-            let (state, count) = (described.state, described.members.len());
-            return Err(CliError::Failed(format!(
-                "group {group} is {state} with {count} members: offsets can be moved when nobody reads; stop them first"
-            )));
-        }
+        check_nobody_reads(cluster, group).await?;
         let committed = cluster.committed_offsets(group).await?;
         let partitions = if self.which.all_topics {
             committed.keys().cloned().collect()
@@ -180,14 +191,17 @@ impl Target {
         let end = cluster.offsets_of(partitions, OffsetSpec::Latest).await?;
         let mut targets = BTreeMap::new();
         for partition in partitions {
-            let Some(committed) = committed.get(partition) else {
-                let what = format!("{partition}: the group has committed nothing that could be moved");
-                return Err(CliError::Failed(what));
-            };
-            let to = committed.offset.saturating_add(self.shift_by.unwrap_or(0));
             let (first, end) = (first.get(partition).copied(), end.get(partition).copied());
-            let to = to.max(first.unwrap_or(0)).min(end.unwrap_or(i64::MAX));
-            targets.insert(partition.clone(), to);
+            let (first, end) = (first.unwrap_or(0), end.unwrap_or(i64::MAX));
+            let to = match (committed.get(partition), self.shift_by) {
+                (Some(committed), by) => committed.offset.saturating_add(by.unwrap_or(0)),
+                (None, None) => end,
+                (None, Some(_)) => {
+                    let what = format!("{partition}: the group has committed nothing that could be shifted");
+                    return Err(CliError::Failed(what));
+                }
+            };
+            targets.insert(partition.clone(), to.max(first).min(end));
         }
         Ok(targets)
     }

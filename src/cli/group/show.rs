@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use crate::cli::error::CliError;
-use crate::cli::output::{Output, Table};
+use crate::cli::error::{CliError, Refusals};
+use crate::cli::output::{Output, Table, printable};
 use crate::client::{ClientError, Cluster, GroupDescription, OffsetSpec, Partition};
 use crate::wire::ErrorCode;
 
 /// The state of a group that does not exist.
 const DEAD: &str = "Dead";
+/// Groups that are asked for at a time.
+const AT_ONCE: usize = 16;
 
 pub(super) async fn list(cluster: &Cluster, out: &mut Output) -> Result<(), CliError> {
     let groups = cluster.list_groups().await?;
@@ -55,22 +58,30 @@ pub(super) async fn describe(
     groups: &[String],
     members: bool,
 ) -> Result<(), CliError> {
-    let mut all = Vec::new();
-    for (at, group) in groups.iter().enumerate() {
-        let described = described(cluster, group).await?;
-        let lines = lines(cluster, &described).await?;
+    let mut asked = stream::iter(groups).map(|group| described(cluster, group)).buffered(AT_ONCE);
+    let (mut all, mut refused, mut shown) = (Vec::new(), Refusals::default(), 0);
+    while let Some(answer) = asked.next().await {
+        let (described, lines) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                refused.keep(error);
+                continue;
+            }
+        };
         if out.is_json {
             all.push(as_json(&described, &lines));
             continue;
         }
-        if at > 0 {
+        if shown > 0 {
             out.line("")?;
         }
+        shown += 1;
         let total: i64 = lines.iter().filter_map(Line::lag).sum();
         let with =
             if described.protocol.is_empty() { String::new() } else { format!(", {}", described.protocol) };
         out.line(&format!(
-            "group {group}: {}{with}, {} members, lag {total}, coordinator {}",
+            "group {}: {}{with}, {} members, lag {total}, coordinator {}",
+            described.group,
             described.state,
             described.members.len(),
             described.coordinator
@@ -80,16 +91,32 @@ pub(super) async fn describe(
             out.table(&table)?;
         }
     }
-    if out.is_json { out.json(&all.into()) } else { Ok(()) }
+    if out.is_json {
+        out.json(&all.into())?;
+    }
+    out.flush()?;
+    refused.outcome()
+}
+
+/// All groups of the kind that can be described; which others there are is told.
+pub(super) async fn describable(cluster: &Cluster) -> Result<Vec<String>, CliError> {
+    let is_classic = |kind: &str| kind.is_empty() || kind.eq_ignore_ascii_case("classic");
+    let (classic, others): (Vec<_>, Vec<_>) =
+        cluster.list_groups().await?.into_iter().partition(|listing| is_classic(&listing.kind));
+    for other in others {
+        eprintln!("bateau: group {} is of type {} and not described", printable(&other.group), other.kind);
+    }
+    Ok(classic.into_iter().map(|listing| listing.group).collect())
 }
 
 /// A group that is not there is an error, though to Kafka it is one that is dead.
-async fn described(cluster: &Cluster, group: &str) -> Result<GroupDescription, CliError> {
+async fn described(cluster: &Cluster, group: &str) -> Result<(GroupDescription, Vec<Line>), CliError> {
     let described = cluster.describe_group(group).await?;
     if described.state == DEAD {
         return Err(CliError::Failed(format!("group {group}: there is no such group")));
     }
-    Ok(described)
+    let lines = lines(cluster, &described).await?;
+    Ok((described, lines))
 }
 
 async fn lines(cluster: &Cluster, group: &GroupDescription) -> Result<Vec<Line>, CliError> {
@@ -118,9 +145,7 @@ async fn ends(
     let mut existing = Vec::new();
     for topic in topics {
         match cluster.topic(topic).await {
-            Ok(topic) => {
-                existing.extend(topic.partitions.iter().map(|p| Partition::new(&topic.name, p.index)));
-            }
+            Ok(topic) => existing.extend(topic.all_partitions()),
             Err(error) if error.code() == Some(ErrorCode::UnknownTopicOrPartition) => {}
             Err(error) => return Err(error),
         }

@@ -7,6 +7,7 @@ use crate::wire::messages::{DescribeConfigsRequest, IncrementalAlterConfigsReque
 
 use super::text;
 use crate::client::{ClientError, Cluster, Connection};
+use crate::wire::request::Request;
 
 /// What can have a configuration. Source: Kafka `ConfigResource.Type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +78,7 @@ impl Cluster {
             .with_resource_name(text(&resource.name))
             .with_configuration_keys(keys.map(|keys| keys.iter().map(|key| text(key)).collect()));
         let request = DescribeConfigsRequest::default().with_resources(vec![wanted]);
-        let connection = self.keeper_of(resource).await?;
-        let version = connection.version::<DescribeConfigsRequest>()?;
-        let response = connection.call(&request, version).await?;
+        let response = self.ask_keeper(resource, &request).await?;
         let Some(result) = response.results.into_iter().next() else {
             return Err(ClientError::Missing { subject: resource.to_string() });
         };
@@ -112,15 +111,25 @@ impl Cluster {
             .with_resource_name(text(&resource.name))
             .with_configs(changes.iter().map(alterable).collect());
         let request = IncrementalAlterConfigsRequest::default().with_resources(vec![altered]);
-        let connection = self.keeper_of(resource).await?;
-        let version = connection.version::<IncrementalAlterConfigsRequest>()?;
-        let response = connection.call(&request, version).await?;
+        let response = self.ask_keeper(resource, &request).await?;
         match response.responses.into_iter().next() {
             Some(result) => {
                 ClientError::check(result.error_code, resource.to_string(), result.error_message.as_deref())
             }
             None => Err(ClientError::Missing { subject: resource.to_string() }),
         }
+    }
+
+    async fn ask_keeper<R: Request>(
+        &self,
+        resource: &Resource,
+        request: &R,
+    ) -> Result<R::Response, ClientError> {
+        let once = async || {
+            let connection = self.keeper_of(resource).await?;
+            connection.call(request, connection.version::<R>()?).await
+        };
+        self.patiently(once).await
     }
 
     /// A broker answers for itself, for everything else any will do.

@@ -48,13 +48,7 @@ impl Cluster {
     /// # Errors
     /// [`ClientError`] if a broker does not answer.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, ClientError> {
-        let mut backoff = self.backoff();
-        loop {
-            match self.list_groups_once().await {
-                Ok(groups) => return Ok(groups),
-                Err(error) => backoff.after(error).await?,
-            }
-        }
+        self.patiently(async || self.list_groups_once().await).await
     }
 
     async fn list_groups_once(&self) -> Result<Vec<GroupListing>, ClientError> {
@@ -81,16 +75,7 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the coordinator's reason.
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, ClientError> {
-        let mut backoff = self.backoff();
-        loop {
-            match self.describe_group_once(group).await {
-                Ok(described) => return Ok(described),
-                Err(error) => {
-                    self.forget_coordinator(group);
-                    backoff.after(error).await?;
-                }
-            }
-        }
+        self.patiently_in(group, async || self.describe_group_once(group).await).await
     }
 
     async fn describe_group_once(&self, group: &str) -> Result<GroupDescription, ClientError> {
@@ -111,12 +96,7 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the coordinator's reason.
     pub async fn delete_group(&self, group: &str) -> Result<(), ClientError> {
-        let mut backoff = self.backoff();
-        loop {
-            let Err(error) = self.delete_group_once(group).await else { return Ok(()) };
-            self.forget_coordinator(group);
-            backoff.after(error).await?;
-        }
+        self.patiently_in(group, async || self.delete_group_once(group).await).await
     }
 
     async fn delete_group_once(&self, group: &str) -> Result<(), ClientError> {

@@ -145,16 +145,7 @@ impl Cluster {
         &self,
         group: &str,
     ) -> Result<BTreeMap<Partition, CommittedOffset>, ClientError> {
-        let mut backoff = self.backoff();
-        loop {
-            match self.committed_offsets_once(group).await {
-                Ok(committed) => return Ok(committed),
-                Err(error) => {
-                    self.forget_coordinator(group);
-                    backoff.after(error).await?;
-                }
-            }
-        }
+        self.patiently_in(group, async || self.committed_offsets_once(group).await).await
     }
 
     async fn committed_offsets_once(
@@ -184,12 +175,7 @@ impl Cluster {
         group: &str,
         offsets: &BTreeMap<Partition, i64>,
     ) -> Result<(), ClientError> {
-        let mut backoff = self.backoff();
-        loop {
-            let Err(error) = self.commit_offsets_once(group, offsets).await else { return Ok(()) };
-            self.forget_coordinator(group);
-            backoff.after(error).await?;
-        }
+        self.patiently_in(group, async || self.commit_offsets_once(group, offsets).await).await
     }
 
     async fn commit_offsets_once(
@@ -212,6 +198,10 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the coordinator's reason.
     pub async fn delete_offsets(&self, group: &str, partitions: &[Partition]) -> Result<(), ClientError> {
+        self.patiently_in(group, async || self.delete_offsets_once(group, partitions).await).await
+    }
+
+    async fn delete_offsets_once(&self, group: &str, partitions: &[Partition]) -> Result<(), ClientError> {
         let mut topics: BTreeMap<&str, Vec<OffsetDeleteRequestPartition>> = BTreeMap::new();
         for partition in partitions {
             let index = OffsetDeleteRequestPartition::default().with_partition_index(partition.index);

@@ -1,5 +1,7 @@
 //! Topics: made, enlarged, deleted.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::wire::messages::create_partitions_request::CreatePartitionsTopic;
 use crate::wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use crate::wire::messages::delete_topics_request::DeleteTopicState;
@@ -8,6 +10,7 @@ use crate::wire::messages::{CreatePartitionsRequest, CreateTopicsRequest, Delete
 use super::{CHANGE_WITHIN_MS, text};
 use crate::client::cluster::topic_name;
 use crate::client::{ClientError, Cluster};
+use crate::wire::ErrorCode;
 
 /// The first version of `DeleteTopics` that names topics in structs.
 const DELETE_BY_STATE: i16 = 6;
@@ -29,6 +32,11 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the broker's reason.
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<(), ClientError> {
+        self.change_patiently(ErrorCode::TopicAlreadyExists, async || self.create_topic_once(topic).await)
+            .await
+    }
+
+    async fn create_topic_once(&self, topic: &NewTopic) -> Result<(), ClientError> {
         let config = |(name, value): &(String, String)| {
             CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
         };
@@ -54,6 +62,11 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the broker's reason.
     pub async fn delete_topic(&self, name: &str) -> Result<(), ClientError> {
+        let once = async || self.delete_topic_once(name).await;
+        self.change_patiently(ErrorCode::UnknownTopicOrPartition, once).await
+    }
+
+    async fn delete_topic_once(&self, name: &str) -> Result<(), ClientError> {
         let connection = self.controller().await?;
         let version = connection.version::<DeleteTopicsRequest>()?;
         let mut request = DeleteTopicsRequest::default().with_timeout_ms(CHANGE_WITHIN_MS);
@@ -75,6 +88,11 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Refused`] with the broker's reason.
     pub async fn grow_topic(&self, name: &str, total: i32) -> Result<(), ClientError> {
+        let once = async || self.grow_topic_once(name, total).await;
+        self.change_patiently(ErrorCode::InvalidPartitions, once).await
+    }
+
+    async fn grow_topic_once(&self, name: &str, total: i32) -> Result<(), ClientError> {
         let topic = CreatePartitionsTopic::default()
             .with_name(topic_name(name))
             .with_count(total)
@@ -89,5 +107,24 @@ impl Cluster {
             Some(result) => ClientError::check(result.error_code, subject, result.error_message.as_deref()),
             None => Err(ClientError::Missing { subject }),
         }
+    }
+
+    /// A change that is tried again may have been made by a try whose answer was lost: then `already`, which the broker says
+    /// to whoever comes second, is no refusal.
+    async fn change_patiently(
+        &self,
+        already: ErrorCode,
+        once: impl AsyncFn() -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let may_be_made = AtomicBool::new(false);
+        let change = async || match once().await {
+            Err(error) if error.code() == Some(already) && may_be_made.load(Ordering::Relaxed) => Ok(()),
+            done => {
+                let is_lost = matches!(done, Err(ClientError::Broken { .. } | ClientError::Silent { .. }));
+                may_be_made.fetch_or(is_lost, Ordering::Relaxed);
+                done
+            }
+        };
+        self.patiently(change).await
     }
 }

@@ -47,8 +47,15 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) frame: Bytes,
-    /// None: the broker does not answer (acks=0).
-    pub(super) waiting: Option<Waiting>,
+    pub(super) then: Then,
+}
+
+/// What the sender waits for.
+#[derive(Debug)]
+pub(super) enum Then {
+    Answered(Waiting),
+    /// The broker does not answer (acks=0): until the system has the bytes.
+    Written(oneshot::Sender<()>),
 }
 
 /// One direction of a connection.
@@ -59,19 +66,25 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) async fn write_all(self, mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>) {
-        while let Some(Outgoing { frame, waiting }) = queue.recv().await {
-            if let Some(waiting) = waiting {
-                let mut state = self.state.lock();
-                if let Some(error) = &state.broken {
-                    // Whoever gave up does not mind.
-                    _ = waiting.answer.send(Err(error.clone()));
-                    continue;
+        while let Some(Outgoing { frame, then }) = queue.recv().await {
+            let written = match then {
+                Then::Written(written) => Some(written),
+                Then::Answered(waiting) => {
+                    let mut state = self.state.lock();
+                    if let Some(error) = &state.broken {
+                        // Whoever gave up does not mind.
+                        _ = waiting.answer.send(Err(error.clone()));
+                        continue;
+                    }
+                    state.waiting.push_back(waiting);
+                    None
                 }
-                state.waiting.push_back(waiting);
-            }
+            };
             if let Err(error) = write.write_all(&frame).await {
                 return self.fail(broken(&self.address, error));
             }
+            // As above.
+            _ = written.map(|written| written.send(()));
         }
     }
 
