@@ -15,7 +15,6 @@ import threading
 import time
 from pathlib import Path
 
-from harness import families
 
 HOST = "127.0.0.1"
 # Below the ports that systems give to outgoing connections (from 32768 on Linux): while the broker is down, a retrying client
@@ -175,8 +174,8 @@ class Bateau(Broker):
 
     def command(self):
         data = self.directory / "data"
-        groups = ["--set", GROUP_DELAY] if families.BATEAU_HAS_GROUPS else []
-        return [str(self.binary), "serve", "--data-dir", str(data), "--kafka-addr", self.address, "--node-id", "1", *groups]
+        flags = ["--data-dir", str(data), "--kafka-addr", self.address, "--node-id", "1", "--set", GROUP_DELAY]
+        return [str(self.binary), "serve", *flags]
 
 
 class Kafka(Broker):

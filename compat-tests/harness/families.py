@@ -10,8 +10,6 @@ from pathlib import Path
 from harness import report
 
 HERE = Path(__file__).resolve().parent.parent
-# False while Bateau has no consumer groups: then nothing that needs them is asked of it, nor is the key that tunes them.
-BATEAU_HAS_GROUPS = True
 # Longest time of a family's whole run, in seconds, unless it says otherwise: one that hangs in all its bounded waits is ended.
 RUN_SECONDS = 900
 
@@ -43,12 +41,9 @@ class Family:
         """What the family must report, in the order of the table."""
         return self.features or [feature for feature in report.FEATURES if feature not in self.lacking]
 
-    def expected(self, broker, only=None):
-        """The rows of a run against `broker`, all or `only` that one."""
-        rows = [row for row in self.rows if only in (None, row)]
-        if broker == "bateau" and not BATEAU_HAS_GROUPS:
-            rows = [row for row in rows if not report.needs_groups(row)]
-        return rows
+    def expected(self, only=None):
+        """The rows of a run, all or `only` that one."""
+        return [row for row in self.rows if only in (None, row)]
 
 
 def all_families():

@@ -34,11 +34,6 @@ SECTIONS = {
 FEATURES = [feature for features in SECTIONS.values() for feature in features]
 
 
-def needs_groups(feature):
-    """Whether a row needs consumer groups of the broker."""
-    return feature in GROUP_FEATURES + GROUP_ADMIN_FEATURES or feature.startswith(("mixed_", "groups_", "tool_consumer_groups", "tool_groups"))
-
-
 class Results:
     """Outcome of every (family, row): None for a pass, otherwise the reason of the failure. Verbs may be called from any thread."""
 

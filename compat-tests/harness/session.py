@@ -73,7 +73,7 @@ def run_family(family, results, options):
     """
     if _ending.is_set():
         return
-    expected = family.expected(options.broker, options.feature)
+    expected = family.expected(options.feature)
     directory = Path(options.work) / family.name
     began = time.monotonic()
     broker = None
@@ -119,10 +119,8 @@ def _run_program(family, expected, results, broker, control, directory, options)
     timer = threading.Timer(family.seconds, _end, (running,))
     timer.start()
     threading.Thread(target=_end_with_broker, args=(running, broker), daemon=True).start()
-    # Rows that this broker is not asked for may only wait in vain for what it does not have.
-    short = not options.feature and len(expected) < len(family.rows)
     try:
-        unread = _follow(family, expected, short, running, results)
+        unread = _follow(family, expected, running, results)
         running.wait()
     finally:
         timer.cancel()
@@ -158,11 +156,8 @@ def _end_with_broker(running, broker):
         time.sleep(0.2)
 
 
-def _follow(family, expected, short, running, results):
-    """Takes and shows the report as it comes; returns the lines that were something else.
-
-    With `short` the program is ended once it has reported all that is expected.
-    """
+def _follow(family, expected, running, results):
+    """Takes and shows the report as it comes; returns the lines that were something else."""
     unread = []
     last = time.monotonic()
     for line in running.stdout:
@@ -173,6 +168,4 @@ def _follow(family, expected, short, running, results):
             say(line.rstrip())
         else:
             unread.append(line)
-        if short and not results.missing(family.name, expected):
-            _end(running)
     return unread

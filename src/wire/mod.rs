@@ -1,7 +1,8 @@
-//! Kafka's bytes and what they mean: frames, headers, request walks, the Fetch response. Pure: no socket, no async.
+//! Kafka's bytes and what they mean: frames, headers, request walks, what the protocol crate lacks. Pure: no socket, no async.
 //!
 //! The only room that names the `kafka-protocol` crate, whose message structs it lends to the Kafka edge.
-//! *Invariant*: nothing is decoded that [`schema::walk`] has not passed, so memory follows bytes that are really there.
+//! *Invariant*: nothing is decoded that [`schema::walk`] or, of a broker's answers, `request::announced` has not passed:
+//! memory follows bytes that are really there.
 
 pub mod fetch_response;
 pub mod frame;
