@@ -5,6 +5,7 @@
 //! long heartbeats took, and what is left on disk. `GROUPS_SECONDS`, `GROUPS_COMMITS` change how much is done;
 //! `GROUPS_BROKER=HOST:PORT,PID` measures a broker that runs already.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on has failed")]
+#![allow(clippy::cast_precision_loss, reason = "printed with one digit or two")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -238,7 +239,9 @@ async fn members(broker: &Broker, seconds: u64) {
     let settled = Instant::now() + Duration::from_secs(15);
     let until = settled + Duration::from_secs(seconds);
     let mut living = tokio::task::JoinSet::new();
-    joined.into_iter().for_each(|member| drop(living.spawn(member.live(until))));
+    for member in joined {
+        living.spawn(member.live(until));
+    }
     tokio::time::sleep_until(settled).await;
     heartbeats.lock().reset();
     let (cpu, began) = (broker.cpu(), Instant::now());

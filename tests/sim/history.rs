@@ -114,13 +114,12 @@ impl History {
         if self.members[number].doing == Doing::Gone {
             let member = &mut self.members[number];
             member.doing = Doing::Outside;
-            member.member_id.clear();
+            member.id.clear();
             member.generation = -1;
             return;
         }
-        if polite && self.members[number].instance_id.is_none() && !self.members[number].member_id.is_empty()
-        {
-            let member_id = self.members[number].member_id.clone();
+        if polite && self.members[number].instance_id.is_none() && !self.members[number].id.is_empty() {
+            let member_id = self.members[number].id.clone();
             let leave =
                 LeaveGroup { group: "g".into(), members: vec![Leaving { member_id, instance_id: None }] };
             if let Ok((_, effects)) = self.node.shard.on_leave(self.now, &leave) {
@@ -163,7 +162,7 @@ impl History {
         let Some(member) = self.members.iter_mut().find(waits) else { return };
         match reply {
             Reply::Joined(joined) => {
-                member.member_id.clone_from(&joined.member_id);
+                member.id.clone_from(&joined.member_id);
                 member.generation = joined.generation;
                 member.doing = Doing::Joined(joined);
             }
@@ -198,8 +197,7 @@ impl History {
         self.asked += 1;
         let to = ReplyTo(self.asked);
         match self.members[number].doing.clone() {
-            Doing::Gone => {}
-            Doing::Joining(_) | Doing::Syncing(_) => {}
+            Doing::Gone | Doing::Joining(_) | Doing::Syncing(_) => {}
             Doing::Outside => {
                 let join = self.members[number].join(self.asked);
                 self.members[number].doing = Doing::Joining(to);
@@ -229,7 +227,7 @@ impl History {
         let heartbeat = Heartbeat {
             group: "g".into(),
             generation: member.generation,
-            member_id: member.member_id.clone(),
+            member_id: member.id.clone(),
             instance_id: member.instance_id.clone(),
         };
         if let Err(error) = self.node.shard.on_heartbeat(self.now, &heartbeat) {
@@ -243,7 +241,7 @@ impl History {
         let commit = CommitOffsets {
             group: "g".into(),
             generation: member.generation,
-            member_id: member.member_id.clone(),
+            member_id: member.id.clone(),
             instance_id: member.instance_id.clone(),
             retention_ms: None,
             offsets: vec![CommitOffset {

@@ -26,7 +26,8 @@ pub(crate) enum Doing {
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) instance_id: Option<String>,
-    pub(crate) member_id: String,
+    /// What the coordinator calls it; empty until it does.
+    pub(crate) id: String,
     pub(crate) generation: i32,
     pub(crate) doing: Doing,
     /// Does nothing until then, by the monotonic clock.
@@ -40,8 +41,8 @@ impl Member {
     pub(crate) fn new(number: usize) -> Self {
         Self {
             name: format!("m{number}"),
-            instance_id: (number % 3 == 0).then(|| format!("i{number}")),
-            member_id: String::new(),
+            instance_id: number.is_multiple_of(3).then(|| format!("i{number}")),
+            id: String::new(),
             generation: -1,
             doing: Doing::Gone,
             busy_until: 0,
@@ -53,7 +54,7 @@ impl Member {
     pub(crate) fn join(&self, fresh: u64) -> JoinGroup {
         JoinGroup {
             group: "g".into(),
-            member_id: self.member_id.clone(),
+            member_id: self.id.clone(),
             instance_id: self.instance_id.clone(),
             client_id: self.name.clone(),
             client_host: "/sim".into(),
@@ -91,9 +92,9 @@ impl Member {
     /// What a real client does when it is refused.
     pub(crate) fn refused(&mut self, error: &GroupError) {
         match error {
-            GroupError::MemberIdRequired { member, .. } => self.member_id.clone_from(member),
+            GroupError::MemberIdRequired { member, .. } => self.id.clone_from(member),
             GroupError::UnknownMember { .. } => {
-                self.member_id.clear();
+                self.id.clear();
                 self.generation = -1;
             }
             GroupError::RebalanceInProgress { .. } | GroupError::IllegalGeneration { .. } => {}

@@ -67,11 +67,11 @@ impl Node {
         self.log.truncate(self.synced + chance.pick(left + 1));
         self.synced = self.log.len();
         self.waiting.clear();
-        self.shard = self.from_log();
+        self.shard = self.read_log();
         self.shard.on_loaded(now);
     }
 
-    fn from_log(&self) -> Shard {
+    fn read_log(&self) -> Shard {
         let mut shard = Shard::new(SETTINGS);
         self.log.iter().cloned().for_each(|record| shard.replay(record));
         shard
@@ -98,6 +98,6 @@ impl Node {
             };
             shard.live().map(|record| (key(&record), record)).collect()
         };
-        assert_eq!(sorted(&self.shard), sorted(&self.from_log()));
+        assert_eq!(sorted(&self.shard), sorted(&self.read_log()));
     }
 }

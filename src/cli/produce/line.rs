@@ -87,18 +87,18 @@ fn split_once<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Option<Text> {
-        Some(Text(text.into()))
+    fn text(text: &str) -> Text {
+        Text(text.into())
     }
 
     #[test]
     fn a_line_is_headers_key_and_value_as_the_separators_divide_it() {
         let plain = LineFormat::default();
         let all = LineFormat {
-            key_separator: text("::"),
-            headers_separator: text("\t"),
-            header_separator: text(","),
-            null: text("NULL"),
+            key_separator: Some(text("::")),
+            headers_separator: Some(text("\t")),
+            header_separator: Some(text(",")),
+            null: Some(text("NULL")),
         };
         assert_eq!(plain.parse(b"a::b").unwrap().value, Some(&b"a::b"[..]));
         let parsed = all.parse(b"h=1,i=NULL\tkey::value::more").unwrap();
