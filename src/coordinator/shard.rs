@@ -133,7 +133,10 @@ impl Shard {
         if !(min..=max).contains(&asked) {
             return Err(GroupError::InvalidSessionTimeout { asked, min, max });
         }
-        if self.held_bytes > HELD_BYTES_MAX {
+        let is_member =
+            self.groups.get(&join.group).is_some_and(|group| group.members.contains_key(&join.member_id));
+        // Whoever is in stays in: what newcomers take must not keep members from the next round.
+        if self.held_bytes > HELD_BYTES_MAX && !is_member {
             let reason = format!("members of its neighbours take {} bytes already", self.held_bytes);
             return Err(GroupError::NotAvailable { group: join.group.clone(), reason });
         }

@@ -571,11 +571,14 @@ fn a_static_member_cannot_make_the_membership_larger_than_a_record() {
 fn members_of_all_groups_together_take_a_limited_room() {
     let mut world = World::new();
     let large: &'static str = "x".repeat(1_000_000).leak();
+    let member = world.joined_alone();
     let refused = (0..40).find_map(|_| {
         let to = world.join(Client::new("c").old().with_data(large));
         matches!(world.answer(to), Some(Reply::Refused(GroupError::NotAvailable { .. }))).then_some(to)
     });
     assert!(refused.is_some(), "forty million bytes were taken");
+    let again = world.join(Client::new("a").with_id(&member));
+    assert_eq!(world.joined(again).generation, 2, "a member takes part in the round all the same");
     world.pass(10_000_000);
     let to = world.join(Client::new("c").old());
     world.pass(10_000);

@@ -298,6 +298,13 @@ impl World {
         self.log.iter().rev().find_map(of_group).unwrap()
     }
 
+    /// The only member of generation 1, before it synced.
+    pub(super) fn joined_alone(&mut self) -> String {
+        let to = self.join(Client::new("a").old());
+        self.pass(3_000);
+        self.joined(to).member_id
+    }
+
     /// Two members of generation 1, the leader first, before anybody synced.
     pub(super) fn two_joined(&mut self) -> (String, String) {
         let (a, b) = (self.join(Client::new("a").old()), self.join(Client::new("b").old()));
