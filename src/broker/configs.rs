@@ -83,7 +83,7 @@ impl Broker {
         change: ConfigChange,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.control().await;
+        let _only_one = self.control().await?;
         let image = self.image();
         let topic = find(&image, &TopicRef::Name(topic.into()))?;
         let overrides = changed(&topic.overrides, &change, Scope::Topic)?;
@@ -101,7 +101,7 @@ impl Broker {
         change: ConfigChange,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.control().await;
+        let _only_one = self.control().await?;
         let image = self.image();
         let none = BTreeMap::new();
         let current = match node {
@@ -124,7 +124,7 @@ impl Broker {
         change: ConfigChange,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.control().await;
+        let _only_one = self.control().await?;
         let (image, none) = (self.image(), BTreeMap::new());
         let known = named(&image, resource);
         let current = known.get(name).unwrap_or(&none);

@@ -34,6 +34,20 @@ pub enum BrokerError {
     InvalidReplicationFactor { asked: i16, nodes: usize },
     #[error("{reason}")]
     InvalidReplicaAssignment { reason: String },
+    #[error("this node is not the controller")]
+    NotController,
+    #[error("the controller refused: {reason}")]
+    ControllerRefused { reason: String },
+    #[error("{reason}")]
+    TooFewNodes { reason: String },
+    #[error("broker {node} is in use: it is heard, or holds replicas ({held})")]
+    NodeInUse { node: i32, held: usize },
+    #[error("the preferred replica of {partition} leads already")]
+    ElectionNotNeeded { partition: String },
+    #[error("the preferred replica of {partition} is not in sync")]
+    PreferredLeaderNotAvailable { partition: String },
+    #[error("no majority of the replicas of {partition} answered in time")]
+    NoMajority { partition: String },
     #[error("no reassignment of partition {partition} of topic '{topic}' is under way")]
     NoReassignment { topic: String, partition: i32 },
     #[error("{reason}")]
@@ -81,6 +95,7 @@ impl BrokerError {
             LogError::Group(error) => Self::of_group(partition, error),
             LogError::Storage { source, .. } => Self::Storage(source),
             LogError::Deleted { partition } => Self::UnknownTopic { topic: partition },
+            LogError::NotLeader { partition } => Self::NotLeader { partition },
             LogError::Failed { partition, reason } => Self::LogUnavailable { partition, reason },
             LogError::Closing => Self::Closing,
         }
@@ -92,7 +107,8 @@ impl BrokerError {
             GroupError::Stopped { reason } => {
                 Self::LogUnavailable { partition: partition.to_string(), reason }
             }
-            GroupError::NoElection | GroupError::Vanished { .. } => {
+            GroupError::NoMajority { .. } => Self::NoMajority { partition: partition.to_string() },
+            GroupError::NoElection | GroupError::Vanished { .. } | GroupError::Membership { .. } => {
                 Self::LogUnavailable { partition: partition.to_string(), reason: error.to_string() }
             }
         }

@@ -20,8 +20,22 @@ impl Broker {
     pub async fn maintain(&self, closing: watch::Receiver<bool>) {
         let retention = self.keep_retention(closing.clone());
         let snapshots = self.keep_snapshots(closing.clone());
-        let groups = self.keep_groups(closing);
-        futures_util::future::join3(retention, snapshots, groups).await;
+        let groups = self.keep_groups(closing.clone());
+        let doomed = self.keep_doomed(closing);
+        futures_util::future::join4(retention, snapshots, groups, doomed).await;
+    }
+
+    /// Deletes logs that are not this node's any more.
+    async fn keep_doomed(&self, mut closing: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = self.0.settings.doomed() => {}
+                _ = closing.wait_for(|closing| *closing) => return,
+            }
+            for log in self.0.settings.take_doomed() {
+                log.delete().await;
+            }
+        }
     }
 
     async fn keep_retention(&self, mut closing: watch::Receiver<bool>) {
@@ -63,6 +77,8 @@ impl Broker {
         let lines = &group.partition.lines;
         let due = due_start(&group.partition.segments(), settings, lines.high_watermark(), self.now_ms());
         match due.filter(|start| *start > lines.log_start()) {
+            // The leader's decision, which the others follow.
+            Some(_) if group.leads().is_none() => self.shorten(&group).await,
             Some(start) => {
                 tracing::info!(partition = %log.identity.name, %start, "retention moves the log start");
                 self.let_go(&group, start).await

@@ -2,11 +2,14 @@
 //! producer ids, groups. The broker waits; it knows no wire version and no connection.
 
 mod configs;
+pub mod controller;
 mod error;
 mod fetch;
 mod groups;
+mod led;
 mod log_dirs;
 mod maintenance;
+mod nodes;
 mod offsets;
 mod produce;
 mod producer_ids;
@@ -16,16 +19,18 @@ mod reassignments;
 mod settings;
 mod space;
 mod topics;
+mod turned_away;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
 pub use configs::ConfigChange;
+pub use controller::ServeKafka;
 pub use error::BrokerError;
 pub use fetch::{FetchPartition, FetchPlan, FetchedPartition, Isolation};
 pub use groups::GroupOffset;
@@ -34,10 +39,11 @@ pub use offsets::{FoundOffset, OffsetSpec};
 pub use produce::{Acks, PendingAppend, Produced};
 pub use producers::ActiveProducer;
 pub use quorum::{Quorum, Voter};
+pub use reassignments::Reassignment;
 pub use topics::{CreatedTopic, NewTopic, TopicRef};
 
 use crate::cluster::{
-    Clock, DistributedLog, Group, MetadataImage, MetadataLog, NodeImage, NodeStorage, Replicas, TopicImage,
+    Clock, DistributedLog, Exchange, Group, MetadataImage, MetadataLog, NodeStorage, Replicas, TopicImage,
 };
 use crate::keys::{BrokerSettings, TopicSettings};
 use crate::model::{LeaderEpoch, PartitionId};
@@ -46,6 +52,7 @@ use groups::Coordinators;
 use producer_ids::ProducerIds;
 use settings::Settings;
 use space::Space;
+use turned_away::TurnedAway;
 
 /// This node, as the doors see it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,13 +63,16 @@ struct Inner {
     node: i32,
     cluster_id: Uuid,
     clock: Clock,
-    metadata: MetadataLog,
+    metadata: Arc<MetadataLog>,
+    exchange: Arc<Exchange>,
     replicas: Arc<Replicas>,
     settings: Arc<Settings>,
     space: Space,
     data_dir: Arc<DataDir>,
     producer_ids: ProducerIds,
     coordinators: Coordinators,
+    turned_away: Arc<TurnedAway>,
+    kafka: OnceLock<Arc<dyn ServeKafka>>,
     /// When this node began, by the clock of the runtime.
     began: tokio::time::Instant,
     /// Held by whoever checks a metadata change against the image and proposes it.
@@ -85,27 +95,32 @@ impl Broker {
     pub fn new(
         node: i32,
         storage: NodeStorage,
-        metadata: MetadataLog,
+        metadata: Arc<MetadataLog>,
         statics: BTreeMap<String, String>,
     ) -> Self {
-        let replicas = Arc::new(Replicas::new(node, storage.clone()));
+        let replicas = Replicas::new(node, storage.clone());
         let settings = Arc::new(Settings::new(node, statics, Arc::clone(&replicas)));
         metadata.tell(Arc::<Settings>::clone(&settings));
         let space = Space::new(Arc::clone(storage.data_dir.disk()), storage.clock.clone());
-        Self(Arc::new(Inner {
+        let broker = Self(Arc::new(Inner {
             node,
             cluster_id: storage.cluster_id,
             clock: storage.clock,
             metadata,
+            exchange: Arc::clone(&storage.exchange),
             replicas,
             settings,
             space,
             data_dir: storage.data_dir,
             producer_ids: ProducerIds::default(),
             coordinators: Coordinators::default(),
+            turned_away: Arc::default(),
+            kafka: OnceLock::new(),
             began: tokio::time::Instant::now(),
             controller: tokio::sync::Mutex::default(),
-        }))
+        }));
+        storage.exchange.set_verbs(Arc::new(broker.clone()));
+        broker
     }
 
     pub fn node_id(&self) -> i32 {
@@ -132,17 +147,29 @@ impl Broker {
         self.0.settings.topic(topic)
     }
 
-    /// Who leads `partition`, which must be one of the topic's.
+    /// Who leads `partition`, which must be one of the topic's. While nobody is known to, the first living replica is
+    /// named: being asked wakes it.
     pub fn leader(&self, topic: &TopicImage, partition: PartitionId) -> LeaderView {
         let placed =
             topic.partition(partition).map(crate::cluster::PartitionImage::nodes).unwrap_or_default();
-        let epoch = self.0.replicas.get(topic.id, partition).map(|log| log.leader_epoch());
-        LeaderView {
-            node: if placed.contains(&self.0.node) { self.0.node } else { -1 },
-            epoch: epoch.unwrap_or_default(),
-            in_sync: placed,
-            offline: Vec::new(),
-        }
+        let exchange = &self.0.exchange;
+        let (living, offline): (Vec<i32>, Vec<i32>) =
+            placed.iter().partition(|node| exchange.is_alive(**node));
+        let known =
+            exchange.leaders.get(&(topic.id, partition)).filter(|known| exchange.is_alive(known.node));
+        let Some(known) = known else {
+            let log = self.0.replicas.get(topic.id, partition).filter(|_| placed.len() == 1);
+            let epoch = log.map(|log| log.leader_epoch()).unwrap_or_default();
+            return LeaderView {
+                node: living.first().copied().unwrap_or(-1),
+                epoch,
+                in_sync: living,
+                offline,
+            };
+        };
+        let in_sync = if known.in_sync.is_empty() { living } else { known.in_sync };
+        let epoch = LeaderEpoch(i32::try_from(known.term).unwrap_or(i32::MAX));
+        LeaderView { node: known.node, epoch, in_sync, offline }
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -150,14 +177,33 @@ impl Broker {
     }
 
     fn log(&self, topic: &TopicImage, partition: PartitionId) -> Result<Arc<DistributedLog>, BrokerError> {
-        self.0
-            .replicas
-            .get(topic.id, partition)
-            .ok_or_else(|| BrokerError::UnknownPartition { topic: topic.name.to_string(), partition })
+        let here = self.0.replicas.get(topic.id, partition);
+        here.ok_or_else(|| {
+            let image = self.image();
+            match image.topic_by_id(topic.id).and_then(|topic| topic.partition(partition)) {
+                Some(_) => BrokerError::NotLeader { partition: format!("{}-{partition}", topic.name) },
+                None => BrokerError::UnknownPartition { topic: topic.name.to_string(), partition },
+            }
+        })
     }
 
-    /// The partition's group to read from, if `asked` is its epoch.
+    /// The partition's leader here to read from, if `asked` is its epoch.
     async fn group(
+        &self,
+        topic: &TopicImage,
+        partition: PartitionId,
+        asked: Option<LeaderEpoch>,
+    ) -> Result<Arc<Group>, BrokerError> {
+        let group = self.replica(topic, partition, asked).await?;
+        // One that stopped by itself is still read: what was agreed on stays so.
+        if group.leads().is_none() {
+            return Err(BrokerError::NotLeader { partition: group.partition.identity.name.to_string() });
+        }
+        Ok(group)
+    }
+
+    /// The partition's replica here, leading or following, if `asked` is the epoch that it knows.
+    async fn replica(
         &self,
         topic: &TopicImage,
         partition: PartitionId,
@@ -175,26 +221,18 @@ impl Broker {
     }
 
     /// The controller's lock. The image shows all that was agreed on or proposed before.
-    async fn control(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    ///
+    /// # Errors
+    /// [`BrokerError::NotController`] on every other node.
+    async fn control(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, BrokerError> {
         let guard = self.0.controller.lock().await;
         self.0.metadata.settled().await;
-        guard
-    }
-
-    /// Makes this node and its address known to the cluster, unless they are.
-    pub async fn register(
-        &self,
-        directory: Uuid,
-        (host, port): (String, u16),
-        rack: Option<String>,
-    ) -> Result<(), BrokerError> {
-        let _only_one = self.control().await;
-        let node =
-            NodeImage { id: self.0.node, directory_id: directory, kafka_host: host, kafka_port: port, rack };
-        if self.image().nodes.get(&node.id) == Some(&node) {
-            return Ok(());
+        // One that a storage error stopped is started again, after a pause.
+        if self.0.metadata.log().running().is_none() {
+            let started = self.0.metadata.log().group().await;
+            started.map_err(|error| BrokerError::of_log(&"__cluster_metadata-0", error))?;
         }
-        self.change_metadata(vec![node.registered()]).await
+        if self.is_controller() { Ok(guard) } else { Err(BrokerError::NotController) }
     }
 
     /// Stops all logs cleanly: everything synced, with snapshots.

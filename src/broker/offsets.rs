@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
+use super::fetch::takes_over;
 use super::{Broker, BrokerError};
 use crate::cluster::{Group, TopicImage};
 use crate::model::batch::HEADER_LEN;
@@ -70,6 +71,13 @@ impl Broker {
             },
             OffsetSpec::Timestamp(at) => first_since(&group.partition, at, (start, end)),
         }
+    }
+
+    /// Whether this node was elected to lead the partition and does not know yet how far its predecessor came: until
+    /// then nobody can say which offsets there are.
+    pub fn takes_over(&self, topic: &TopicImage, partition: PartitionId) -> bool {
+        let log = self.0.replicas.get(topic.id, partition);
+        log.and_then(|log| log.running()).is_some_and(|group| takes_over(&group))
     }
 
     /// The largest epoch that is at most `epoch`, and where it ended (exclusive); `None` if none is

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::turned_away::{ProducerKey, TurnedAway};
 use super::{Broker, BrokerError};
-use crate::cluster::{Group, Outcome, Pending, TopicImage};
+use crate::cluster::{Group, Outcome, PartitionKey, Pending, TopicImage};
 use crate::keys::{CompressionType, TimestampType, TopicSettings};
 use crate::model::compression::Compression;
-use crate::model::{Offset, PartitionId};
-use crate::partition::{Refusal, Rules, check};
+use crate::model::{BatchHeader, Offset, PartitionId};
+use crate::partition::{ProducerError, Refusal, Rules, check};
 
 /// When a producer wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct PendingAppend {
     pending: Pending,
     group: Arc<Group>,
     log_append_time: Option<i64>,
+    producer: Option<(ProducerKey, i32)>,
+    turned_away: Arc<TurnedAway>,
 }
 
 impl Broker {
@@ -52,31 +55,89 @@ impl Broker {
         records: Bytes,
         acks: Acks,
     ) -> Result<PendingAppend, BrokerError> {
+        let producer = producer_of(&records, (topic.id, partition));
+        let begun = self.begin(topic, partition, records, (acks, producer)).await;
+        if let (Err(error), Some((producer, sequence))) = (&begun, producer)
+            && comes_again(error)
+        {
+            self.0.turned_away.refused(producer, sequence);
+        }
+        begun
+    }
+
+    async fn begin(
+        &self,
+        topic: &Arc<TopicImage>,
+        partition: PartitionId,
+        records: Bytes,
+        (acks, producer): (Acks, Option<(ProducerKey, i32)>),
+    ) -> Result<PendingAppend, BrokerError> {
         let log = self.log(topic, partition)?;
         let settings = self.topic_settings(topic);
-        let in_sync = topic.partition(partition).map_or(0, |p| p.replicas.len());
+        let (group, _) = log.leading().await.map_err(|e| BrokerError::of_log(&log.identity.name, e))?;
         // More than there are replicas is as good as all of them. Source: Kafka `Partition.effectiveMinIsr`.
-        let needed = usize::from(settings.min_insync_replicas).min(in_sync);
-        if acks == Acks::All && in_sync < needed {
-            return Err(BrokerError::NotEnoughReplicas {
-                partition: log.identity.name.to_string(),
-                in_sync,
-                needed,
-            });
+        let replicas = topic.partition(partition).map_or(0, |p| p.replicas.len());
+        let asked =
+            if acks == Acks::All { usize::from(settings.min_insync_replicas).min(replicas) } else { 0 };
+        // Without a majority nothing is ever agreed on: better refused than appended again with each retry.
+        let needed = asked.max(replicas / 2 + 1);
+        if needed > 1 {
+            let in_sync = self.leader(topic, partition).in_sync.len();
+            if in_sync < needed {
+                let partition = log.identity.name.to_string();
+                return Err(BrokerError::NotEnoughReplicas { partition, in_sync, needed });
+            }
         }
         self.0.space.check(records.len())?;
         let batch = check(&records, &rules(&settings), self.now_ms())?;
+        if let Some((producer, sequence)) = producer {
+            let admitted = self.0.turned_away.admits(&producer, sequence);
+            admitted.map_err(|waited| ProducerError::OutOfOrder {
+                producer_id: producer.1,
+                found: sequence,
+                last: waited - 1,
+            })?;
+        }
         let log_append_time = batch.log_append_time;
-        let group = log.group().await.map_err(|e| BrokerError::of_log(&log.identity.name, e))?;
         let pending = group.propose(batch).await.map_err(|e| BrokerError::of_group(&log.identity.name, e))?;
-        Ok(PendingAppend { pending, group, log_append_time })
+        let turned_away = Arc::clone(&self.0.turned_away);
+        Ok(PendingAppend { pending, group, log_append_time, producer, turned_away })
     }
 }
 
+/// The producer of a batch and the batch's first sequence, if it has one.
+fn producer_of(records: &[u8], key: PartitionKey) -> Option<(ProducerKey, i32)> {
+    let header = BatchHeader::parse(records).ok().filter(BatchHeader::has_producer)?;
+    Some(((key, header.producer_id, header.producer_epoch), header.base_sequence))
+}
+
+/// Whether a producer that gets this error sends the batch again.
+fn comes_again(error: &BrokerError) -> bool {
+    matches!(
+        error,
+        BrokerError::NotLeader { .. }
+            | BrokerError::NotEnoughReplicas { .. }
+            | BrokerError::LogUnavailable { .. }
+            | BrokerError::Storage(_)
+            | BrokerError::NoMajority { .. }
+            | BrokerError::Closing
+    )
+}
+
 impl PendingAppend {
-    /// Resolves when the append is acknowledged. With one voter, the leader's own flush is the
-    /// majority's, so all acks wait for the same.
+    /// Resolves when the append is acknowledged: agreed on by a majority, for any acks.
     pub async fn done(self) -> Result<Produced, BrokerError> {
+        let (producer, turned_away) = (self.producer, Arc::clone(&self.turned_away));
+        let done = self.outcome().await;
+        if let (Err(error), Some((producer, sequence))) = (&done, producer)
+            && comes_again(error)
+        {
+            turned_away.refused(producer, sequence);
+        }
+        done
+    }
+
+    async fn outcome(self) -> Result<Produced, BrokerError> {
         let name = &self.group.partition.identity.name;
         let outcome = self.pending.outcome().await.map_err(|e| BrokerError::of_group(name, e))?;
         let base_offset = match outcome {

@@ -24,6 +24,7 @@ pub(super) struct Settings {
     replicas: Arc<Replicas>,
     /// Logs whose topic is gone, for whoever deletes them.
     doomed: Mutex<Vec<Arc<DistributedLog>>>,
+    has_doomed: tokio::sync::Notify,
 }
 
 impl Settings {
@@ -32,7 +33,8 @@ impl Settings {
         let none = BTreeMap::new();
         let layers = Layers { static_broker: &statics, dynamic_default: &none, dynamic_broker: &none };
         let broker = ArcSwap::from_pointee(BrokerSettings::resolve(&layers));
-        Self { node, statics, broker, topics: RwLock::default(), replicas, doomed: Mutex::default() }
+        let (topics, doomed, has_doomed) = (RwLock::default(), Mutex::default(), tokio::sync::Notify::new());
+        Self { node, statics, broker, topics, replicas, doomed, has_doomed }
     }
 
     pub(super) fn broker(&self) -> Arc<BrokerSettings> {
@@ -60,7 +62,24 @@ impl Settings {
         })
     }
 
-    /// Takes the logs whose topics are gone.
+    /// Whether somebody has set a broker key at start.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.statics.contains_key(key)
+    }
+
+    /// Waits until there are logs to be deleted.
+    pub(super) async fn doomed(&self) {
+        self.has_doomed.notified().await;
+    }
+
+    fn doom(&self, logs: Vec<Arc<DistributedLog>>) {
+        if !logs.is_empty() {
+            self.doomed.lock().extend(logs);
+            self.has_doomed.notify_one();
+        }
+    }
+
+    /// Takes the logs whose topics are gone, or that are placed elsewhere now.
     pub(super) fn take_doomed(&self) -> Vec<Arc<DistributedLog>> {
         std::mem::take(&mut *self.doomed.lock())
     }
@@ -75,7 +94,7 @@ impl Settings {
         {
             tracing::warn!(topic = %topic.name, "cleanup.policy=compact: all records are kept until compaction exists");
         }
-        self.replicas.keep(topic, log_settings(&settings));
+        self.doom(self.replicas.keep(topic, log_settings(&settings)));
         self.topics.write().insert(topic.id, settings);
     }
 }
@@ -97,7 +116,7 @@ impl Changes for Settings {
         });
         for topic in before.topics().filter(|t| after.topic_by_id(t.id).is_none()) {
             self.topics.write().remove(&topic.id);
-            self.doomed.lock().extend(self.replicas.remove(topic.id));
+            self.doom(self.replicas.remove(topic.id));
         }
     }
 }

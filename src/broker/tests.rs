@@ -8,10 +8,13 @@ use bytes::Bytes;
 mod crash;
 mod groups;
 
+use super::controller::Register;
 use super::*;
+use crate::cluster::metadata_replica;
 use crate::model::Offset;
 use crate::model::record::{BatchBuilder, BatchOptions, NewRecord, Producer};
-use crate::storage::{CrashPolicy, DataDir, Disk, Flusher, MemDisk, Votes};
+use crate::peer::{Hello, PeerSettings, Peers, TcpConnect, VERSION};
+use crate::storage::{CrashPolicy, DataDir, Disk, Flusher, Identity, MemDisk, Votes};
 
 const DIR: &str = "/data";
 
@@ -38,22 +41,39 @@ impl Node {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let data_dir = DataDir::open(Arc::clone(&disk), Path::new(DIR), Uuid::new_v4())?;
         let meta = data_dir.meta();
-        let cluster_id = meta.cluster_id.unwrap_or_else(Uuid::new_v4);
-        data_dir.set_identity(cluster_id, 1)?;
+        let metadata_replica = metadata_replica(1, 1);
+        let cluster_id = meta.identity.map_or_else(Uuid::new_v4, |identity| identity.cluster_id);
+        data_dir.set_identity(Identity { cluster_id, node_id: 1, metadata_replica, is_founder: true })?;
         let flusher = Flusher::inline();
         let votes = Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(&flusher))?;
         let now = Arc::clone(&self.now);
+        let hello = Hello {
+            cluster_id: Some(cluster_id),
+            node_id: Some(1),
+            directory_id: meta.directory_id,
+            start_id: 1,
+            version: VERSION,
+        };
         let storage = NodeStorage {
             data_dir: Arc::new(data_dir),
             cluster_id,
             flusher,
             votes: Arc::new(votes),
             clock: Clock::new(move || now.load(Relaxed)),
+            exchange: Exchange::new(Peers::new(PeerSettings::default(), hello, Arc::new(TcpConnect))),
             failed: Arc::default(),
         };
-        let metadata = MetadataLog::start(storage.clone()).await?;
-        let broker = Broker::new(1, storage, metadata, BTreeMap::new());
-        broker.register(meta.directory_id, ("localhost".into(), 9092), None).await?;
+        let metadata = MetadataLog::start(storage.clone(), metadata_replica, true).await?;
+        let broker = Broker::new(1, storage, Arc::new(metadata), BTreeMap::new());
+        let register = Register {
+            node: 1,
+            directory_id: meta.directory_id.as_bytes().to_vec(),
+            kafka_host: "localhost".into(),
+            kafka_port: 9092,
+            rack: None,
+            rpc_addr: String::new(),
+        };
+        broker.register(register).await?;
         Ok(broker)
     }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::controller::{AutoCreate, Verb};
 use super::{Broker, BrokerError};
 use crate::cluster::{
-    Command, MetadataImage, PartitionsAdded, Placement, Replica, TopicCreated, TopicDeleted, TopicImage,
-    spawn,
+    Command, MetadataImage, PartitionsAdded, Placement, Placer, Replica, TopicCreated, TopicDeleted,
+    TopicImage, spawn,
 };
 use crate::keys::{ConfigEntry, KeyError, validate_topic};
 use crate::model::{TopicId, TopicName};
@@ -59,13 +60,16 @@ impl Broker {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Vec<Result<CreatedTopic, BrokerError>> {
-        let _only_one = self.control().await;
+        let Ok(_only_one) = self.control().await else {
+            return topics.iter().map(|_| Err(BrokerError::NotController)).collect();
+        };
         let image = self.image();
+        let mut placer = Placer::new(&image, |node| image.nodes[&node].is_serving());
         let mut next_replica_id = image.next_replica_id.max(1);
         let mut planned: Vec<Result<Planned, BrokerError>> = Vec::with_capacity(topics.len());
         let mut names: Vec<TopicName> = Vec::new();
         for topic in topics {
-            let plan = self.plan_topic(&topic, &image, &names, &mut next_replica_id);
+            let plan = self.plan_topic(&topic, &image, &names, (&mut placer, &mut next_replica_id));
             names.extend(plan.as_ref().ok().and_then(|p| TopicName::new(&p.command.name).ok()));
             planned.push(plan);
         }
@@ -89,6 +93,14 @@ impl Broker {
     /// Makes a topic by the brokers' defaults. One that exists already, or is being made by another,
     /// is no error.
     pub async fn auto_create_topic(&self, name: &str) -> Result<(), BrokerError> {
+        match self.by_controller(Verb::AutoCreate(AutoCreate { name: name.into() })).await {
+            Ok(_) | Err(BrokerError::TopicExists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The controller's part of it.
+    pub(super) async fn auto_create_here(&self, name: &str) -> Result<(), BrokerError> {
         let topic =
             NewTopic { name: name.into(), partitions: -1, replication_factor: -1, ..NewTopic::default() };
         match self.create_topics(vec![topic], false).await.pop() {
@@ -102,7 +114,7 @@ impl Broker {
         topic: &NewTopic,
         image: &MetadataImage,
         names: &[TopicName],
-        next_replica_id: &mut u64,
+        (placer, next_replica_id): (&mut Placer, &mut u64),
     ) -> Result<Planned, BrokerError> {
         let name = TopicName::new(&topic.name)
             .map_err(|source| BrokerError::InvalidTopicName { name: topic.name.clone(), source })?;
@@ -113,14 +125,14 @@ impl Broker {
         if let Some(other) = others.into_iter().find(|other| other.collides_with(&name)) {
             return Err(BrokerError::TopicCollides { name: topic.name.clone(), other: other.to_string() });
         }
-        let nodes = self.nodes_for(topic, image)?;
+        let nodes = self.nodes_for(topic, image, placer)?;
         if image.partitions + nodes.len() > PARTITIONS_MAX {
             let reason = format!("{} partitions exist, {PARTITIONS_MAX} are the most", image.partitions);
             return Err(BrokerError::PolicyViolation { reason });
         }
         let overrides = overrides_of(&topic.configs)?;
         validate_topic(&overrides)?;
-        let id = TopicId(uuid::Uuid::new_v4());
+        let id = topic_id(self.0.cluster_id, *next_replica_id);
         let partitions = nodes.iter().map(|n| place(n, next_replica_id)).collect::<Vec<_>>();
         let created = CreatedTopic {
             id,
@@ -129,12 +141,19 @@ impl Broker {
             configs: self.describe_overrides(image, &overrides),
         };
         let topic_id = id.0.as_bytes().to_vec();
-        let command = TopicCreated { name: topic.name.clone(), topic_id, partitions, overrides };
+        let usual_replication = topic.replication_factor == -1 && topic.assignments.is_empty();
+        let name = topic.name.clone();
+        let command = TopicCreated { name, topic_id, partitions, overrides, usual_replication };
         Ok(Planned { command, created })
     }
 
     /// The nodes of each partition of a new topic.
-    fn nodes_for(&self, topic: &NewTopic, image: &MetadataImage) -> Result<Vec<Vec<i32>>, BrokerError> {
+    fn nodes_for(
+        &self,
+        topic: &NewTopic,
+        image: &MetadataImage,
+        placer: &mut Placer,
+    ) -> Result<Vec<Vec<i32>>, BrokerError> {
         if !topic.assignments.is_empty() {
             return assigned(topic, image);
         }
@@ -146,13 +165,23 @@ impl Broker {
             return Err(BrokerError::InvalidPartitions { reason });
         }
         let asked = match topic.replication_factor {
-            -1 => i16::try_from(settings.default_replication_factor).unwrap_or(i16::MAX),
+            -1 => i16::try_from(self.usual_replication(placer.nodes())).unwrap_or(i16::MAX),
             other => other,
         };
         if asked <= 0 {
             return Err(BrokerError::InvalidReplicationFactor { asked, nodes: image.nodes.len() });
         }
-        spread(count, asked, image)
+        spread(count, asked, placer)
+    }
+
+    /// How many replicas a topic gets that does not say: `default.replication.factor`, if it is set; else three, as soon
+    /// as there are so many nodes.
+    pub(super) fn usual_replication(&self, nodes: usize) -> usize {
+        match self.0.settings.is_given("default.replication.factor") {
+            true => usize::from(self.settings().default_replication_factor),
+            false if nodes >= 3 => 3,
+            false => 1,
+        }
     }
 
     /// Deletes a topic and its records. Once begun it goes on, also if the caller goes away: files
@@ -168,7 +197,7 @@ impl Broker {
         if !self.settings().delete_topics {
             return Err(BrokerError::TopicDeletionDisabled);
         }
-        let _only_one = self.control().await;
+        let _only_one = self.control().await?;
         let image = self.image();
         let topic = find(&image, which)?;
         let topic_id = topic.id.0.as_bytes().to_vec();
@@ -188,8 +217,9 @@ impl Broker {
         assignments: Option<Vec<Vec<i32>>>,
         validate_only: bool,
     ) -> Result<(), BrokerError> {
-        let _only_one = self.control().await;
+        let _only_one = self.control().await?;
         let image = self.image();
+        let mut placer = Placer::new(&image, |node| image.nodes[&node].is_serving());
         let topic = find(&image, &TopicRef::Name(name.into()))?;
         let have = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let added = count.saturating_sub(have);
@@ -201,7 +231,7 @@ impl Broker {
         let nodes = match assignments {
             None => {
                 let factor = topic.partitions.first().map_or(1, |p| p.replicas.len());
-                spread(added, i16::try_from(factor).unwrap_or(1), &image)?
+                spread(added, i16::try_from(factor).unwrap_or(1), &mut placer)?
             }
             Some(given) if i32::try_from(given.len()).ok() != Some(added) => {
                 let reason = format!(
@@ -303,27 +333,29 @@ fn check_nodes(nodes: &[i32], image: &MetadataImage) -> Result<(), BrokerError> 
     }
 }
 
-/// `factor` nodes for each of `count` partitions, leaders in turn.
-fn spread(count: i32, factor: i16, image: &MetadataImage) -> Result<Vec<Vec<i32>>, BrokerError> {
-    let nodes: Vec<i32> = image.nodes.keys().copied().collect();
+/// `factor` nodes for each of `count` partitions.
+fn spread(count: i32, factor: i16, placer: &mut Placer) -> Result<Vec<Vec<i32>>, BrokerError> {
     let wanted = usize::try_from(factor).unwrap_or(0);
-    if wanted > nodes.len() {
-        return Err(BrokerError::InvalidReplicationFactor { asked: factor, nodes: nodes.len() });
-    }
-    let count = usize::try_from(count).unwrap_or(0);
-    let first = image.partitions;
-    Ok((first..first + count)
-        .map(|p| nodes.iter().cycle().skip(p % nodes.len()).take(wanted).copied().collect())
-        .collect())
+    let refused = BrokerError::InvalidReplicationFactor { asked: factor, nodes: placer.nodes() };
+    let placed: Option<Vec<_>> = (0..count).map(|_| placer.next(&[], wanted)).collect();
+    placed.ok_or(refused)
+}
+
+/// The id of the topic whose first replica is `first`: no other topic ever has that one. Follows from what is agreed on,
+/// so that a simulation replays.
+fn topic_id(cluster: uuid::Uuid, first: u64) -> TopicId {
+    let (high, low) = cluster.as_u64_pair();
+    let mixed = low ^ first.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    TopicId(uuid::Uuid::from_u64_pair(high, mixed))
 }
 
 fn place(nodes: &[i32], next_replica_id: &mut u64) -> Placement {
     let replica = |node: &i32| {
         let replica_id = *next_replica_id;
         *next_replica_id += 1;
-        Replica { node: *node, replica_id }
+        Replica { node: *node, replica_id, is_late: false }
     };
-    Placement { replicas: nodes.iter().map(replica).collect() }
+    Placement { replicas: nodes.iter().map(replica).collect(), removing: Vec::new() }
 }
 
 fn overrides_of(configs: &[(String, Option<String>)]) -> Result<BTreeMap<String, String>, BrokerError> {

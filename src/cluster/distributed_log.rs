@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::oneshot;
@@ -15,11 +16,14 @@ use uuid::Uuid;
 
 use super::clock::Clock;
 use super::durability::Durability;
+use super::exchange::Exchange;
 use super::raft::{Commands, Group, GroupError, GroupParts, spawn};
 use crate::model::{LeaderEpoch, RaftIndex};
 use crate::partition::{Identity, Partition};
 use crate::storage::{DataDir, Disk, Flusher, GroupId, LogOptions, StorageError, Votes};
 
+/// How long somebody who needs the leader waits for an election.
+const LEADER_WITHIN: Duration = Duration::from_secs(2);
 /// How long a failed log is left alone before it is opened again, in milliseconds.
 const REOPEN_AFTER_MS: i64 = 1_000;
 
@@ -31,6 +35,8 @@ pub struct NodeStorage {
     pub flusher: Arc<Flusher>,
     pub votes: Arc<Votes>,
     pub clock: Clock,
+    /// The way to other nodes.
+    pub exchange: Arc<Exchange>,
     /// Notified when the node must stop, since its votes cannot be kept.
     pub failed: Arc<tokio::sync::Notify>,
 }
@@ -58,14 +64,21 @@ pub enum LogError {
     Deleted { partition: String },
     #[error("the log of {partition} failed a moment ago and is left alone for now: {reason}")]
     Failed { partition: String, reason: String },
+    #[error("this node does not lead {partition}")]
+    NotLeader { partition: String },
     #[error("this node is closing")]
     Closing,
 }
 
 /// See the module.
-#[derive(Debug)]
 pub struct DistributedLog {
     pub identity: Identity,
+    /// The replicas that the log began with; `None` if this one came later.
+    founders: Option<Vec<u64>>,
+    /// For the metadata log.
+    commands: Option<Arc<dyn Commands>>,
+    /// Had the same name; its files go before this one's come.
+    before: Option<Arc<DistributedLog>>,
     storage: NodeStorage,
     settings: ArcSwap<LogSettings>,
     active: ArcSwapOption<Group>,
@@ -74,6 +87,12 @@ pub struct DistributedLog {
     started_term: AtomicU64,
     /// Held while the group is started or stopped.
     life: tokio::sync::Mutex<Life>,
+}
+
+impl std::fmt::Debug for DistributedLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DistributedLog").field("partition", &self.identity.name).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -86,9 +105,17 @@ struct Life {
 }
 
 impl DistributedLog {
-    pub fn new(storage: NodeStorage, identity: Identity, settings: LogSettings) -> Self {
+    pub fn new(
+        storage: NodeStorage,
+        identity: Identity,
+        founders: Option<Vec<u64>>,
+        settings: LogSettings,
+    ) -> Self {
         Self {
             identity,
+            founders,
+            commands: None,
+            before: None,
             storage,
             settings: ArcSwap::from_pointee(settings),
             active: ArcSwapOption::empty(),
@@ -98,7 +125,18 @@ impl DistributedLog {
         }
     }
 
-    /// The running group; started if it is not, which is when the high watermark becomes known.
+    /// The same for the metadata log, whose agreed commands go to `commands`.
+    pub(super) fn with_commands(self, commands: Arc<dyn Commands>) -> Self {
+        Self { commands: Some(commands), ..self }
+    }
+
+    /// The same, with a name that `before` had.
+    pub(super) fn after(self, before: Option<Arc<Self>>) -> Self {
+        Self { before, ..self }
+    }
+
+    /// The running replica, whether it leads or follows; started if it is not. One that is alone in its group is
+    /// elected then, so its high watermark is known.
     ///
     /// # Errors
     /// [`LogError`] if it cannot be started, or must not be any more.
@@ -106,7 +144,27 @@ impl DistributedLog {
         if let Some(group) = self.running() {
             return Ok(group);
         }
-        self.in_a_task(None).await
+        self.in_a_task().await
+    }
+
+    /// The running replica, if it leads, and the epoch under which it does. While nobody is known to lead, an election
+    /// is waited for.
+    ///
+    /// # Errors
+    /// [`LogError::NotLeader`] if another leads, or nobody was elected in time.
+    pub async fn leading(self: &Arc<Self>) -> Result<(Arc<Group>, LeaderEpoch), LogError> {
+        let group = self.group().await?;
+        if let Some(epoch) = group.leads() {
+            return Ok((group, epoch));
+        }
+        let me = group.replica_id();
+        let mut roles = group.roles();
+        let known = roles.wait_for(|role| role.leader.is_some_and(|leader| leader != me || role.ready));
+        drop(tokio::time::timeout(LEADER_WITHIN, known).await);
+        match group.leads() {
+            Some(epoch) => Ok((group, epoch)),
+            None => Err(LogError::NotLeader { partition: self.identity.name.to_string() }),
+        }
     }
 
     /// As [`Self::group`]; if that can't be now, the one that stopped last: what was agreed on can
@@ -123,15 +181,23 @@ impl DistributedLog {
         self.active.load_full().filter(|g| !g.has_stopped())
     }
 
-    /// The epoch under which this node leads, or will once the log is used: the only voter's next
-    /// term follows its last vote. Never one that is greater than the group will have: clients keep
+    /// Notices a group that ended by itself: somebody else may lead then.
+    pub(super) fn look(&self) {
+        if let Some(group) = self.active.load_full() {
+            group.look();
+        }
+    }
+
+    /// The epoch that this replica knows of; of a log that is not used yet and has no other replica, the one under which
+    /// it will lead: the only voter's next term follows its last vote. Never one that is greater than the group will have: clients keep
     /// the greatest that they heard of, and would wait for it.
     pub fn leader_epoch(&self) -> LeaderEpoch {
         if let Some(group) = self.running() {
             return group.leader_epoch();
         }
         // In this order: a start says its term before it votes for it.
-        let next = self.next_term();
+        let alone = self.founders.as_ref().is_some_and(|founders| founders.len() == 1);
+        let next = if alone { self.next_term() } else { self.next_term() - 1 };
         let term = match self.started_term.load(Acquire) {
             0 => next,
             started => started,
@@ -143,24 +209,15 @@ impl DistributedLog {
         self.storage.votes.get(&self.group_id()).map_or(0, |vote| vote.term) + 1
     }
 
-    /// As [`Self::group`], for the metadata log: its commands are applied from `applied` on.
-    pub(super) async fn group_with(
-        self: &Arc<Self>,
-        commands: Arc<dyn Commands>,
-        applied: impl FnOnce(&Partition) -> Result<Option<RaftIndex>, StorageError> + Send + 'static,
-    ) -> Result<Arc<Group>, LogError> {
-        self.in_a_task(Some((commands, Box::new(applied)))).await
-    }
-
     /// Starts the group in a task of its own: a caller that goes away must not leave it half started.
-    async fn in_a_task(self: &Arc<Self>, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+    async fn in_a_task(self: &Arc<Self>) -> Result<Arc<Group>, LogError> {
         let (answer, wait) = oneshot::channel();
         let log = Arc::clone(self);
-        spawn(async move { drop(answer.send(log.start(commands).await)) });
+        spawn(async move { drop(answer.send(log.start().await)) });
         wait.await.unwrap_or(Err(LogError::Closing))
     }
 
-    async fn start(&self, commands: Option<CommandsFrom>) -> Result<Arc<Group>, LogError> {
+    async fn start(&self) -> Result<Arc<Group>, LogError> {
         let mut life = self.life.lock().await;
         if let Some(group) = self.running() {
             return Ok(group);
@@ -188,7 +245,7 @@ impl DistributedLog {
                 return Err(LogError::Failed { partition: partition(), reason });
             }
         }
-        match self.open_and_start(&mut life, commands).await {
+        match self.open_and_start(&mut life).await {
             Ok(group) => {
                 life.failed = None;
                 self.active.store(Some(Arc::clone(&group)));
@@ -202,29 +259,40 @@ impl DistributedLog {
         }
     }
 
-    async fn open_and_start(
-        &self,
-        life: &mut Life,
-        commands: Option<CommandsFrom>,
-    ) -> Result<Arc<Group>, LogError> {
+    async fn open_and_start(&self, life: &mut Life) -> Result<Arc<Group>, LogError> {
+        if let Some(before) = &self.before {
+            Box::pin(before.delete()).await;
+        }
         let settings = **self.settings.load();
+        let had_files = self.has_files();
         let opened = self.open(life.opened.take(), settings.options).await;
         let unusable = |source| LogError::Storage {
             partition: self.identity.name.to_string(),
             source: Arc::new(source),
         };
         let (partition, applied) = opened.map_err(unusable)?;
-        let (commands, applied) = match commands {
-            None => (None, applied),
-            Some((commands, applied)) => (Some(commands), applied(&partition).map_err(unusable)?),
+        let commands = self.commands.clone();
+        let applied = match &commands {
+            None => applied,
+            Some(commands) => commands.applied(&partition).map_err(unusable)?,
         };
-        let NodeStorage { flusher, clock, votes, failed, .. } = self.storage.clone();
+        let NodeStorage { flusher, clock, votes, failed, exchange, .. } = self.storage.clone();
         let partition = Arc::new(partition);
         life.opened = Some(Arc::clone(&partition));
         let durability = Durability::new(flusher, clock, settings.flush_messages, settings.flush_ms);
         self.started_term.store(self.next_term(), Release);
-        let parts =
-            GroupParts { partition, id: self.group_id(), votes, durability, commands, applied, failed };
+        let parts = GroupParts {
+            partition,
+            id: self.group_id(),
+            votes,
+            durability,
+            commands,
+            applied,
+            founders: self.founders.clone(),
+            had_files,
+            exchange,
+            failed,
+        };
         Ok(Arc::new(Group::start(parts).await?))
     }
 
@@ -245,7 +313,7 @@ impl DistributedLog {
         wait.await.unwrap_or_else(|_| Err(stopped(&self.dir())))
     }
 
-    fn group_id(&self) -> GroupId {
+    pub(super) fn group_id(&self) -> GroupId {
         let log = self.identity.log;
         GroupId { topic_id: log.topic_id, partition: log.partition, replica_id: log.replica_id }
     }
@@ -262,7 +330,12 @@ impl DistributedLog {
 
     /// Whether anything was ever written to it, as far as file names tell.
     pub fn was_used(&self) -> bool {
-        self.running().is_some() || !self.disk().read_dir(&self.dir()).unwrap_or_default().is_empty()
+        self.running().is_some() || self.has_files()
+    }
+
+    fn has_files(&self) -> bool {
+        let names = self.disk().read_dir(&self.dir()).unwrap_or_default();
+        names.iter().any(|name| name.strip_suffix(".log").is_some())
     }
 
     /// Does file work on one of the flusher's threads.
@@ -302,7 +375,10 @@ impl DistributedLog {
     /// Stops the group and removes the files: renamed at once, unlinked in the background.
     pub async fn delete(&self) {
         let mut life = self.life.lock().await;
-        life.deleted = true;
+        if std::mem::replace(&mut life.deleted, true) {
+            // The name may be another log's by now.
+            return;
+        }
         if let Some(group) = self.active.swap(None) {
             group.partition.announce();
             group.stop().await;
@@ -334,8 +410,6 @@ impl DistributedLog {
     }
 }
 
-type CommandsFrom =
-    (Arc<dyn Commands>, Box<dyn FnOnce(&Partition) -> Result<Option<RaftIndex>, StorageError> + Send>);
 /// An open partition, and the Raft index up to which its state is known to be applied.
 type Opened = (Partition, Option<RaftIndex>);
 

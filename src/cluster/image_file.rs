@@ -24,6 +24,14 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join(NAME)
 }
 
+/// The bytes of an image as of `applied`.
+pub(super) fn encode(image: &MetadataImage, applied: RaftIndex) -> Vec<u8> {
+    let batch = Command::batch(image.commands(), 0);
+    let mut bytes = [&MAGIC[..], &applied.to_be_bytes()[..], &batch[..]].concat();
+    bytes[HEAD..HEAD + 8].copy_from_slice(&applied.to_be_bytes());
+    bytes
+}
+
 /// Writes the image under a temporary name, syncs it, and renames it over the old one.
 pub(super) fn write(
     disk: &dyn Disk,
@@ -31,13 +39,10 @@ pub(super) fn write(
     image: &MetadataImage,
     applied: RaftIndex,
 ) -> Result<(), StorageError> {
-    let mut batch = Command::batch(image.commands(), 0).to_vec();
-    batch[..8].copy_from_slice(&applied.to_be_bytes());
     let (path, temporary) = (dir.join(NAME), dir.join(TEMPORARY));
     let file = disk.open(&temporary, true).during("open", &temporary)?;
     file.set_len(0).during("empty", &temporary)?;
-    let head = [&MAGIC[..], &applied.to_be_bytes()[..]].concat();
-    file.write_at(&[IoSlice::new(&head), IoSlice::new(&batch)], 0).during("write", &temporary)?;
+    file.write_at(&[IoSlice::new(&encode(image, applied))], 0).during("write", &temporary)?;
     file.sync().during("sync", &temporary)?;
     disk.rename(&temporary, &path).during("rename", &temporary)?;
     disk.sync_dir(dir).during("sync", dir)
@@ -60,7 +65,8 @@ pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<(MetadataImage, Option
     Ok((image, Some(applied)))
 }
 
-fn decode(bytes: &[u8]) -> io::Result<(MetadataImage, RaftIndex)> {
+/// What [`encode`] made; anything else is an error.
+pub(super) fn decode(bytes: &[u8]) -> io::Result<(MetadataImage, RaftIndex)> {
     let bad = |reason: &'static str| io::Error::new(io::ErrorKind::InvalidData, reason);
     let (head, batch) =
         bytes.split_first_chunk::<HEAD>().ok_or_else(|| bad("it is shorter than its head"))?;

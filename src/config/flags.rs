@@ -44,18 +44,31 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILTER", env = "BATEAU_LOG")]
     pub log: Option<String>,
 
-    // Accepted for what comes later; they bind nothing yet.
-    #[arg(long, hide = true, env = "BATEAU_RPC_PORT")]
-    pub rpc_port: Option<u16>,
-    #[arg(long, hide = true, env = "BATEAU_BIND_ADDR")]
+    /// Where nodes find each other (gossip, TCP and UDP); with it, this node can be part of a cluster [default: 127.0.0.1:8401]
+    #[arg(long, value_name = "HOST:PORT", env = "BATEAU_BIND_ADDR")]
     pub bind_addr: Option<String>,
+    /// Where nodes talk to each other, on the host of --bind-addr [default: 8400]
+    #[arg(long, value_name = "PORT", env = "BATEAU_RPC_PORT")]
+    pub rpc_port: Option<u16>,
+    /// The host under which other nodes find this one [default: that of --bind-addr]
+    #[arg(long, value_name = "HOST", env = "BATEAU_ADVERTISED_HOST")]
+    pub advertised_host: Option<String>,
+    /// Other nodes' --bind-addr, separated by commas; asked again until they are up
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', env = "BATEAU_START_JOIN_ADDRS")]
+    pub start_join_addrs: Vec<String>,
+    /// Form the cluster, if the nodes of --start-join-addrs have none; on a node that is part of one it does nothing
+    #[arg(long, env = "BATEAU_BOOTSTRAP", value_parser = is_to_bootstrap)]
+    pub bootstrap: bool,
+    /// Where this node is, so that replicas are kept apart (Kafka's broker.rack)
+    #[arg(long, value_name = "NAME", env = "BATEAU_RACK")]
+    pub rack: Option<String>,
+    /// 32, 48 or 64 hexadecimal digits that all nodes share: gossip is encrypted with it
+    #[arg(long, value_name = "HEX", env = "BATEAU_GOSSIP_KEY", hide_env_values = true)]
+    pub gossip_key: Option<String>,
+
+    // Accepted for what comes later; it binds nothing yet.
     #[arg(long, hide = true, env = "BATEAU_HTTP_ADDR")]
     pub http_addr: Option<String>,
-    #[arg(long, hide = true, value_delimiter = ',', env = "BATEAU_START_JOIN_ADDRS")]
-    pub start_join_addrs: Vec<String>,
-    /// A node alone forms its cluster of one by itself, so there is nothing to do for it yet.
-    #[arg(long, hide = true, env = "BATEAU_BOOTSTRAP", value_parser = is_to_bootstrap)]
-    pub bootstrap: bool,
 }
 
 /// To the commands for people `BATEAU_BOOTSTRAP` is an address; somebody who has set it can run a node all the same.
@@ -119,6 +132,9 @@ impl ServeFlags {
                 LogFormat::from_str(&text()?, true).map_err(|_| "must be text or json")?,
             ),
             "bind-addr" => fill(&mut self.bind_addr, text()?),
+            "advertised-host" => fill(&mut self.advertised_host, text()?),
+            "rack" => fill(&mut self.rack, text()?),
+            "gossip-key" => fill(&mut self.gossip_key, text()?),
             "http-addr" => fill(&mut self.http_addr, text()?),
             "node-id" => fill(&mut self.node_id, number(value)?),
             "rpc-port" => fill(&mut self.rpc_port, number(value)?),

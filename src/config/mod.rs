@@ -3,12 +3,14 @@
 //! Not here: Kafka's own keys, which are `keys`' to check. All problems are reported at once.
 
 mod address;
+mod cluster;
 mod flags;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use address::{AddressError, HostPort};
+pub use cluster::ClusterConfig;
 pub use flags::{LogFormat, ServeFlags};
 
 use crate::keys::{BrokerSettings, Overrides, static_layer};
@@ -26,6 +28,8 @@ pub struct Config {
     pub kafka: HostPort,
     /// Where clients are told to find it; port 0: the port that was bound.
     pub advertised: HostPort,
+    /// `None`: this node is a cluster of its own, and nobody can join it.
+    pub cluster: Option<ClusterConfig>,
     /// Kafka's broker keys, canonical.
     pub keys: Overrides,
     pub settings: BrokerSettings,
@@ -86,6 +90,9 @@ impl Config {
                 None => problems.0.push(format!("--set {set}: is not key=value")),
             }
         }
+        if let Some(rack) = &flags.rack {
+            pairs.push(("broker.rack".into(), rack.clone()));
+        }
         let pairs = || pairs.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         let settings = match BrokerSettings::from_pairs(pairs()) {
             Ok(settings) => settings,
@@ -110,8 +117,20 @@ impl Config {
         let advertised = given.unwrap_or_else(|| kafka.clone());
         let node_id = node_id(&flags, &settings, problems);
         let data_dir = data_dir(&flags, &settings, problems);
+        let cluster = ClusterConfig::check(&flags, problems);
         let ServeFlags { node_name, log, log_format, .. } = flags;
-        Some(Self { data_dir, node_name, node_id, kafka, advertised, keys, settings, log, log_format })
+        Some(Self {
+            data_dir,
+            node_name,
+            node_id,
+            kafka,
+            advertised,
+            cluster,
+            keys,
+            settings,
+            log,
+            log_format,
+        })
     }
 }
 

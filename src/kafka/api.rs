@@ -9,6 +9,8 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use super::context::Context;
+use super::error::Refusal;
+use super::forwarded;
 use crate::broker::BrokerError;
 use crate::storage::Run;
 use crate::wire::header::{HeaderError, RequestHeader};
@@ -26,6 +28,8 @@ pub(super) trait Handler: 'static {
     const VERSIONS: RangeInclusive<i16>;
     /// Whether it may wait for data, so that the client's going away must be noticed.
     const WAITS: bool = false;
+    /// Whether only the controller can do it: any other node sends the request there.
+    const CONTROLLER: bool = false;
     /// The highest version that the protocol crate codes; what is above has the same layout.
     const CODED_TO: i16 = i16::MAX;
     type Request: Decodable + Send;
@@ -43,6 +47,12 @@ pub(super) trait Handler: 'static {
 
     /// The answer when the whole request failed.
     fn refused(code: ErrorCode) -> Self::Response;
+
+    /// As [`Handler::refused`], for a request that the controller did not take. Where the answer has no place for an
+    /// error of the whole, each part of the request gets it: clients would take their absence for a fault of ours.
+    fn not_taken(_request: Self::Request, refusal: &Refusal) -> Self::Response {
+        Self::refused(refusal.code)
+    }
 }
 
 /// An API whose requests follow each other without waiting for their answers.
@@ -125,6 +135,8 @@ pub(super) struct Api {
     /// The lowest version that is served.
     served_from: i16,
     pub(super) order: Order,
+    /// Whether the controller serves it, wherever it is asked for.
+    pub(super) for_controller: bool,
     pub(super) begin: Begin,
 }
 
@@ -141,6 +153,7 @@ impl Api {
             listed: (*H::VERSIONS.start(), *H::VERSIONS.end()),
             served_from: *H::VERSIONS.start(),
             order: if H::WAITS { Order::Waiting } else { Order::Alone },
+            for_controller: H::CONTROLLER,
             begin: begin::<H>,
         }
     }
@@ -151,6 +164,7 @@ impl Api {
             listed: (P::LISTED_FROM, *P::VERSIONS.end()),
             served_from: *P::VERSIONS.start(),
             order: Order::Pipelined,
+            for_controller: false,
             begin: begin_pipelined::<P>,
         }
     }
@@ -170,9 +184,17 @@ impl Api {
 
 fn begin<H: Handler>(ctx: &Context, body: Bytes) -> BoxFuture<'_, Result<Begun, RequestError>> {
     Box::pin(async move {
+        let sent_on = (H::CONTROLLER && ctx.asks_controller()).then(|| body.clone());
         let request = walked(ctx, body, H::decode)?;
         let mut to = ctx.reply_to();
         to.version = to.version.min(H::CODED_TO);
+        if let Some(body) = sent_on {
+            let served = Box::pin(forwarded::to_controller(ctx, &body)).await;
+            return Ok(Begun::Done(match served {
+                Ok(reply) => reply,
+                Err(refusal) => H::not_taken(request, &refusal).reply(to)?,
+            }));
+        }
         let answer = H::handle(ctx, request).await;
         let answer = answer.unwrap_or_else(|error| H::refused(ErrorCode::from(&error)));
         Ok(Begun::Done(answer.reply(to)?))

@@ -19,6 +19,8 @@ pub(super) struct Context {
     pub(super) peer: SocketAddr,
     pub(super) request: RequestHeader,
     software: Mutex<Option<Software>>,
+    /// Whether another node got the request and sent it here.
+    is_forwarded: bool,
 }
 
 /// What a client says it is. Source: KIP-511.
@@ -32,7 +34,17 @@ impl Context {
     pub(super) fn new(broker: Broker, sessions: Arc<FetchSessions>, peer: SocketAddr) -> Self {
         let request =
             RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id: 0, client_id: None };
-        Self { broker, sessions, peer, request, software: Mutex::new(None) }
+        Self { broker, sessions, peer, request, software: Mutex::new(None), is_forwarded: false }
+    }
+
+    /// The same for requests that other nodes send here, where the controller should be.
+    pub(super) fn of_another_node(self) -> Self {
+        Self { is_forwarded: true, ..self }
+    }
+
+    /// Whether what only the controller does has to be asked of another node.
+    pub(super) fn asks_controller(&self) -> bool {
+        !self.is_forwarded && !self.broker.is_controller()
     }
 
     pub(super) fn version(&self) -> i16 {

@@ -93,10 +93,20 @@ impl From<&BrokerError> for ErrorCode {
             }
             BrokerError::TopicExists { .. } => Self::TopicAlreadyExists,
             BrokerError::InvalidPartitions { .. } => Self::InvalidPartitions,
-            BrokerError::InvalidReplicationFactor { .. } => Self::InvalidReplicationFactor,
+            BrokerError::InvalidReplicationFactor { .. } | BrokerError::TooFewNodes { .. } => {
+                Self::InvalidReplicationFactor
+            }
             BrokerError::InvalidReplicaAssignment { .. } => Self::InvalidReplicaAssignment,
             BrokerError::NoReassignment { .. } => Self::NoReassignmentInProgress,
-            BrokerError::InvalidRequest { .. } | BrokerError::UnknownNode { .. } => Self::InvalidRequest,
+            BrokerError::NotController => Self::NotController,
+            BrokerError::ControllerRefused { .. } => Self::UnknownServerError,
+            BrokerError::ElectionNotNeeded { .. } => Self::ElectionNotNeeded,
+            BrokerError::PreferredLeaderNotAvailable { .. } => Self::PreferredLeaderNotAvailable,
+            // It was appended and may still be agreed on: as Kafka, whose delayed produce expires.
+            BrokerError::NoMajority { .. } => Self::RequestTimedOut,
+            BrokerError::InvalidRequest { .. }
+            | BrokerError::UnknownNode { .. }
+            | BrokerError::NodeInUse { .. } => Self::InvalidRequest,
             BrokerError::InvalidConfig(error) => Self::from(error),
             BrokerError::PolicyViolation { .. } => Self::PolicyViolation,
             BrokerError::TopicDeletionDisabled => Self::TopicDeletionDisabled,
@@ -208,11 +218,20 @@ fn words(error: &BrokerError) -> String {
             "Replication factor must be larger than 0, or -1 to use the default value.".into()
         }
         BrokerError::TopicDeletionDisabled => "Topic deletion is disabled.".into(),
+        BrokerError::NotController => "This is not the correct controller for this cluster.".into(),
+        BrokerError::NodeInUse { node, .. } => {
+            format!("Broker ID {node} is in use, it cannot be unregistered")
+        }
+        BrokerError::ElectionNotNeeded { .. } => "Leader election not needed for topic partition.".into(),
+        BrokerError::PreferredLeaderNotAvailable { .. } => "The preferred leader was not available.".into(),
         BrokerError::InvalidConfig(error @ KeyError::NotAList { .. }) => format!("{error}."),
         BrokerError::InvalidConfig(error) => error.to_string(),
         BrokerError::InvalidPartitions { .. }
         | BrokerError::InvalidReplicaAssignment { .. }
         | BrokerError::NoReassignment { .. }
+        | BrokerError::ControllerRefused { .. }
+        | BrokerError::TooFewNodes { .. }
+        | BrokerError::NoMajority { .. }
         | BrokerError::InvalidRequest { .. }
         | BrokerError::PolicyViolation { .. }
         | BrokerError::UnknownNode { .. }

@@ -13,6 +13,7 @@ mod context;
 mod ended;
 mod error;
 mod fetch_session;
+mod forwarded;
 mod handlers;
 mod inbox;
 mod memory;
@@ -20,4 +21,5 @@ mod outbox;
 mod server;
 mod socket;
 
+pub use forwarded::ForwardedRequests;
 pub use server::{KafkaServer, Limits};

@@ -5,7 +5,7 @@
 
 use super::group::GROUP_KEYS;
 use super::kind::{
-    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, ONE_LZ4_LEVEL, ONE_REPLICA,
+    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, NEVER_UNCLEAN, ONE_LZ4_LEVEL,
     STRING, Shape, Treatment, ZSTD_LEVEL,
 };
 use super::log::LOG_KEYS;
@@ -27,6 +27,9 @@ pub struct BrokerKey {
 /// `Integer.MAX_VALUE`, which Kafka uses for "no limit".
 const UNLIMITED: &str = "2147483647";
 
+/// The one replica selector that there is beside the default.
+const RACK_AWARE: &str = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
 /// Sorted by name.
 static NODE_KEYS: &[BrokerKey] = &[
     BrokerKey::of("advertised.listeners", LIST.accepting(Accepts::SomeElement))
@@ -34,6 +37,9 @@ static NODE_KEYS: &[BrokerKey] = &[
     BrokerKey::of("auto.create.topics.enable", BOOLEAN)
         .with("true")
         .says("Whether asking for the metadata of a topic that does not exist creates it."),
+    BrokerKey::of("auto.leader.rebalance.enable", BOOLEAN)
+        .with("true")
+        .says("Whether leadership goes back to the preferred replica once that has caught up again."),
     BrokerKey::of("broker.id", INT).with("-1").says("The old name of node.id; -1 takes node.id."),
     BrokerKey::of("broker.rack", STRING)
         .says("Rack or zone of this node, told to clients that fetch from close by."),
@@ -58,7 +64,7 @@ static NODE_KEYS: &[BrokerKey] = &[
         .says("Milliseconds after which a silent connection is closed; a negative number keeps it."),
     BrokerKey::of("default.replication.factor", INT.accepting(Accepts::Between(1, i16::MAX as i64)))
         .with("1")
-        .says("Replicas of a topic created without a number of its own."),
+        .says("Replicas of a topic created without a number of its own. Unless this is set it is three where there are three nodes, and topics made before grow to it."),
     BrokerKey::of("delete.topic.enable", BOOLEAN).with("true").says("Whether topics may be deleted."),
     BrokerKey::of("fetch.max.bytes", INT.at_least(1024))
         .with("57671680")
@@ -103,13 +109,19 @@ static NODE_KEYS: &[BrokerKey] = &[
     BrokerKey::of("queued.max.request.bytes", LONG).with("-1").says(
         "Most bytes of requests read but not yet answered; zero or less for Bateau's own limit of 256 MiB.",
     ),
+    BrokerKey::of("replica.lag.time.max.ms", LONG)
+        .with("30000")
+        .says("Milliseconds that a replica may lack what its leader has and still count as in sync."),
+    BrokerKey::of("replica.selector.class", STRING.accepting(Accepts::OneOf(&[RACK_AWARE]))).says(
+        "Which replica a consumer reads from: the leader, or with Kafka's RackAwareReplicaSelector one in its own rack (KIP-392). There is no other.",
+    ),
     BrokerKey::of("socket.request.max.bytes", INT.at_least(1))
         .with("104857600")
         .says("Greatest request that is read, in bytes; a connection that announces more is closed."),
     BrokerKey::of("unclean.leader.election.enable", BOOLEAN)
         .with("false")
         .dynamic()
-        .without_effect(ONE_REPLICA)
+        .without_effect(NEVER_UNCLEAN)
         .says("Whether a replica out of sync may lead as a last resort."),
 ];
 

@@ -10,7 +10,6 @@ use super::kind::{Accepts, ConfigType, INT, LIST, LONG, Shape};
 const NO_LINGER: &str = "appends that come together are synced together, and none waits for another";
 const NO_THREADS: &str = "groups have no threads of their own";
 const OWN_BUFFERS: &str = "Bateau sizes its buffers by what is in them";
-const ONE_NODE: &str = "the topic has one replica on the one node there is; Kafka would wait for more nodes";
 const PLAIN_OFFSETS: &str = "Bateau does not compress what it writes itself";
 
 const CODEC: Shape = INT.accepting(Accepts::Between(0, 4));
@@ -75,8 +74,7 @@ pub(super) static GROUP_KEYS: &[BrokerKey] = &[
         .says("Partitions of __consumer_offsets when it is created; groups are spread over them."),
     BrokerKey::of("offsets.topic.replication.factor", REPLICAS)
         .with("3")
-        .without_effect(ONE_NODE)
-        .says("Replicas of __consumer_offsets."),
+        .says("Replicas of __consumer_offsets, as soon as there are so many nodes; an even number counts as the odd one below."),
     BrokerKey::of("offsets.topic.segment.bytes", INT.at_least(1))
         .with("104857600")
         .says("Size of a segment of __consumer_offsets, in bytes; 1 MiB at least."),

@@ -142,6 +142,7 @@ impl TopicValues<'_> {
 
 /// What is in force for one node, but for what topics take from it ([`TopicSettings::resolve`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 pub struct BrokerSettings {
     /// `node.id`, else `broker.id`; `None` if neither is given.
     pub node_id: Option<i32>,
@@ -168,6 +169,12 @@ pub struct BrokerSettings {
     /// `None`: none was given.
     pub queued_max_request_bytes: Option<u64>,
     pub producer_id_expiration_ms: u64,
+    /// How long a replica may lag behind and still count as in sync.
+    pub replica_lag_max_ms: u64,
+    /// Whether leadership goes back to preferred replicas.
+    pub auto_leader_rebalance: bool,
+    /// Whether consumers are sent to a replica in their own rack.
+    pub rack_aware_reads: bool,
     pub retention_check_interval_ms: u64,
     pub group_min_session_timeout_ms: i32,
     pub group_max_session_timeout_ms: i32,
@@ -175,6 +182,7 @@ pub struct BrokerSettings {
     pub group_max_size: usize,
     pub offset_metadata_max_bytes: usize,
     pub offsets_topic_partitions: u32,
+    pub offsets_topic_replication_factor: u16,
     pub offsets_topic_segment_bytes: u32,
     pub offsets_retention_ms: i64,
     pub offsets_retention_check_interval_ms: u64,
@@ -232,6 +240,10 @@ impl BrokerSettings {
                 .ok()
                 .filter(|bytes| *bytes > 0),
             producer_id_expiration_ms: values.number("producer.id.expiration.ms"),
+            // More than 49 days is for ever, and can still be added to a time.
+            replica_lag_max_ms: values.positive("replica.lag.time.max.ms").min(u32::MAX.into()),
+            auto_leader_rebalance: values.flag("auto.leader.rebalance.enable"),
+            rack_aware_reads: values.text("replica.selector.class").is_some(),
             retention_check_interval_ms: values.number("log.retention.check.interval.ms"),
             group_min_session_timeout_ms: values.number("group.min.session.timeout.ms"),
             group_max_session_timeout_ms: values.number("group.max.session.timeout.ms"),
@@ -239,6 +251,7 @@ impl BrokerSettings {
             group_max_size: values.number("group.max.size"),
             offset_metadata_max_bytes: values.positive("offset.metadata.max.bytes") as usize,
             offsets_topic_partitions: values.number("offsets.topic.num.partitions"),
+            offsets_topic_replication_factor: values.number("offsets.topic.replication.factor"),
             // Kafka takes less here than a topic may have, and then cannot make this one.
             offsets_topic_segment_bytes: values.number::<u32>("offsets.topic.segment.bytes").max(1 << 20),
             offsets_retention_ms: values.number::<i64>("offsets.retention.minutes") * 60_000,
@@ -425,6 +438,8 @@ mod tests {
         );
         assert_eq!(settings.socket_request_max_bytes, 100 << 20);
         assert_eq!(settings.queued_max_request_bytes, None);
+        assert_eq!((settings.replica_lag_max_ms, settings.auto_leader_rebalance), (30_000, true));
+        assert!(!settings.rack_aware_reads);
         assert_eq!(settings.retention_check_interval_ms, 300_000);
     }
 
@@ -477,6 +492,21 @@ mod tests {
         assert_eq!(settings.listeners, ["PLAINTEXT://:1", "INSIDE://:2"]);
         assert_eq!(settings.connections_max_idle_ms, None);
         assert_eq!(settings.max_connections_per_ip_overrides["127.0.0.1"], 7);
+    }
+
+    #[test]
+    fn consumers_are_sent_to_their_rack_by_kafkas_selector_and_by_no_other() {
+        let selector = |class| broker(&[("replica.selector.class", class)]);
+        assert!(
+            selector("org.apache.kafka.common.replica.RackAwareReplicaSelector").unwrap().rack_aware_reads
+        );
+        let refused = selector("com.example.Nearest").unwrap_err();
+        assert_eq!(
+            refused,
+            [
+                "Invalid value com.example.Nearest for configuration replica.selector.class: String must be one of: org.apache.kafka.common.replica.RackAwareReplicaSelector"
+            ]
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::error::KeyError;
 use super::kind::{
     Accepts, BOOLEAN, CLEANUP_POLICY, COMPRESSION_TYPE, FOREVER, GROWS, GZIP_LEVEL, INT, LIST, LONG,
-    LZ4_LEVEL, NO_TIERS, ONE_LZ4_LEVEL, ONE_REPLICA, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape,
+    LZ4_LEVEL, NEVER_UNCLEAN, NO_TIERS, ONE_LZ4_LEVEL, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape,
     TIMESTAMP_TYPE, Treatment, UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
 };
 
@@ -135,7 +135,7 @@ pub static TOPIC_KEYS: &[TopicKey] = &[
         .says("Age in milliseconds at which a segment is closed even when it is not full."),
     TopicKey::of("unclean.leader.election.enable", BOOLEAN, "false")
         .below("unclean.leader.election.enable")
-        .without_effect(ONE_REPLICA)
+        .without_effect(NEVER_UNCLEAN)
         .says("Whether a replica out of sync may lead as a last resort."),
 ];
 

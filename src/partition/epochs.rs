@@ -9,6 +9,7 @@ use crate::model::{LeaderEpoch, Offset, RaftIndex};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochStart {
     pub epoch: LeaderEpoch,
+    /// Of its marker; a later one, if all that is known is that the marker was purged.
     pub raft_index: RaftIndex,
     /// The log end offset when it began: its first record's offset, if it has one.
     pub offset: Offset,

@@ -4,22 +4,24 @@
 //! it. One writer at a time (the Raft group's log store); readers take no lock that it holds.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
 use parking_lot::Mutex;
 
 use super::check::CheckedBatch;
-use super::epochs::{EpochCache, EpochStart};
+use super::error::PartitionError;
 use super::offsets::Lines;
-use super::producer_state::{Accept, Producer, ProducerError, ProducerTable};
-use super::state::{Membership, PartitionState};
+use super::producer_state::{Producer, ProducerError};
+use super::state::{Membership, StoredMembership};
 use super::waiters::Waiters;
-use crate::model::{BatchHeader, LeaderEpoch, Offset, RaftIndex, TopicPartition};
+use super::writer::{Writer, read_marker, restored};
+use crate::model::{LeaderEpoch, Offset, RaftIndex, TopicPartition};
 use crate::storage::{
-    Disk, During, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker,
-    Recovery, Removal, SegmentFacts, SnapshotJob, StampedEntry, StorageError,
+    Disk, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker, Removal,
+    SegmentFacts, SnapshotJob, StorageError,
 };
 
 /// Whose log this is.
@@ -78,18 +80,11 @@ pub struct Partition {
     pub waiters: Waiters,
     reader: LogReader,
     flush: FlushHandle,
-    writer: Mutex<Writer>,
-    refusals: Mutex<BTreeMap<RaftIndex, Refusal>>,
-}
-
-#[derive(Debug)]
-struct Writer {
-    log: Log,
-    epochs: EpochCache,
-    producers: ProducerTable,
-    membership: Option<(u64, RaftIndex, Membership)>,
-    /// Set while the state above may be ahead of the log: from a failed append on, for good.
-    is_ahead: bool,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) refusals: Mutex<BTreeMap<RaftIndex, Refusal>>,
+    /// One more than the greatest Raft index that is known to be agreed on; 0 if none is. What lies
+    /// below is never cut.
+    pub(super) committed_next: AtomicU64,
 }
 
 impl Partition {
@@ -109,11 +104,16 @@ impl Partition {
     ) -> Result<(Self, Option<RaftIndex>), StorageError> {
         let (log, recovery) = Log::open(disk, dir.to_path_buf(), identity.log, options)?;
         let reader = log.reader();
-        let (state, from) = restored(dir, &log, recovery)?;
+        let (state, from) = restored(dir, &log, &recovery)?;
         let lines = Lines::new(state.log_start.max(log.base_offset()));
         let flush = log.flush_handle();
-        let PartitionState { epochs, producers, membership, committed, .. } = state;
-        let mut writer = Writer { log, epochs, producers, membership, is_ahead: false };
+        let committed = state.committed;
+        if let Some(committed) = committed {
+            // Or a newer snapshot, of entries that Raft may overrule, would count as safe.
+            log.note_committed(committed);
+        }
+        let committed_next = committed.map_or(0, |index| index + 1).max(log.first_raft_index());
+        let mut writer = Writer::over(log, state);
         writer.replay(&reader, from)?;
         let partition = Self {
             identity,
@@ -123,6 +123,7 @@ impl Partition {
             flush,
             writer: Mutex::new(writer),
             refusals: Mutex::default(),
+            committed_next: committed_next.into(),
         };
         Ok((partition, committed))
     }
@@ -141,13 +142,19 @@ impl Partition {
     /// Readable when this returns, durable after a sync.
     ///
     /// # Errors
-    /// [`StorageError`] if the disk refuses; nothing of this call is in the log then, and the
-    /// partition takes no other until it is opened again.
-    pub fn append(&self, entries: Vec<Proposed>, now_ms: i64) -> Result<Appended, StorageError> {
-        let mut writer = self.writer.lock();
-        if writer.is_ahead {
-            return Err(StorageError::Poisoned { path: self.reader.dir().to_path_buf() });
-        }
+    /// [`PartitionError::Storage`] if the disk refuses; nothing of this call is in the log then, and
+    /// the partition takes no other until it is opened again.
+    pub fn append(&self, entries: Vec<Proposed>, now_ms: i64) -> Result<Appended, PartitionError> {
+        self.append_as_leader(&mut self.writer.lock(), entries, now_ms)
+    }
+
+    pub(super) fn append_as_leader(
+        &self,
+        writer: &mut Writer,
+        entries: Vec<Proposed>,
+        now_ms: i64,
+    ) -> Result<Appended, PartitionError> {
+        writer.check_in_step()?;
         let mut next = writer.log.log_end_offset();
         // What follows remembers producers before the disk has taken their batches.
         writer.is_ahead = true;
@@ -165,38 +172,38 @@ impl Partition {
         }
         writer.log.append(&stamped, now_ms)?;
         writer.is_ahead = false;
-        facts.rolled = writer.log.rolled_since_snapshot();
-        facts.bytes_since_snapshot = writer.log.bytes_since_snapshot();
+        writer.report(&mut facts);
         Ok(facts)
     }
 
-    /// Cuts every entry after `last` and forgets what came with it.
-    pub fn truncate_after(&self, last: Option<RaftIndex>) -> Result<(), StorageError> {
-        let mut writer = self.writer.lock();
-        writer.log.truncate_after(last)?;
-        self.refusals.lock().retain(|index, _| last.is_some_and(|l| *index <= l));
-        let (state, from) = match writer.log.read_snapshot()? {
-            None => (PartitionState::default(), writer.log.first_raft_index()),
-            Some(snapshot) => (decoded(self.reader.dir(), &snapshot.body)?, snapshot.raft_index + 1),
-        };
-        writer.epochs = state.epochs;
-        writer.producers = state.producers;
-        writer.membership = state.membership;
-        writer.replay(&self.reader, from)
-    }
-
-    /// Drops whole segments whose entries all have a Raft index of at most `upto`.
+    /// Drops whole segments whose entries all have a Raft index of at most `upto`, and were agreed
+    /// on as far as is known here.
     ///
     /// Their files go when the returned [`Removal`] is dropped.
     pub fn purge(&self, upto: RaftIndex) -> Result<Removal, StorageError> {
-        self.writer.lock().log.purge(upto)
+        let mut writer = self.writer.lock();
+        // Raft may have learnt of more than was applied here, from a leader whose foundation is still
+        // to come. (Entry 0, a membership, never stands in a closed segment alone.)
+        let agreed = self.committed_next.load(Acquire).saturating_sub(1);
+        writer.log.note_committed(agreed);
+        let removal = writer.log.purge(upto.min(agreed))?;
+        let first = writer.log.first_raft_index();
+        // The last one before the first entry stays: see `Writer::memberships`.
+        let after = writer.memberships.partition_point(|(_, index, _)| *index < first);
+        writer.memberships.drain(..after.saturating_sub(1));
+        Ok(removal)
     }
 
     /// Raft agreed on `entry` at `index`: moves the lines, and says what became of it.
     ///
     /// Called in index order. Waiters are woken by [`Self::announce`], once for many.
     pub fn apply(&self, index: RaftIndex, entry: &IndexEntry) -> Result<Option<Refusal>, StorageError> {
-        self.lines.advance_high_watermark(self.end_of(index));
+        let Some(end) = self.reader.end_of(index) else {
+            let Range { start: first, end: next } = self.reader.raft_range();
+            return Err(StorageError::IndexOutOfRange { asked: index, first, next });
+        };
+        self.committed_next.fetch_max(index + 1, AcqRel);
+        self.lines.advance_high_watermark(end);
         match entry.kind {
             EntryKind::Void => Ok(self.refusals.lock().remove(&index)),
             EntryKind::LogStart => {
@@ -215,21 +222,14 @@ impl Partition {
         self.waiters.wake_all();
     }
 
-    /// The offset after the entry at `index`.
-    fn end_of(&self, index: RaftIndex) -> Offset {
-        // The end is read first: if there is still no next entry then, it was this entry's end.
-        let log_end = self.reader.log_end_offset();
-        self.reader.entry(index + 1).map_or(log_end, |next| next.offset)
-    }
-
     /// Reads the marker at `index`.
     pub fn marker(&self, index: RaftIndex) -> Result<Marker, StorageError> {
         read_marker(&self.reader, index)
     }
 
     /// The newest membership in the log, with the (term, index) of its entry.
-    pub fn membership(&self) -> Option<(u64, RaftIndex, Membership)> {
-        self.writer.lock().membership.clone()
+    pub fn membership(&self) -> Option<StoredMembership> {
+        self.writer.lock().memberships.last().cloned()
     }
 
     /// (term, index) of the last entry.
@@ -314,134 +314,18 @@ impl Partition {
             return None;
         }
         let (_, index) = writer.log.last_entry()?;
+        let committed = committed.max(self.committed_next.load(Acquire).checked_sub(1));
         if let Some(committed) = committed {
             writer.log.note_committed(committed);
         }
-        let state = PartitionState {
-            log_start: self.lines.log_start(),
-            committed: committed.map(|c| c.min(index)),
-            membership: writer.membership.clone(),
-            epochs: writer.epochs.clone(),
-            producers: writer.producers.clone(),
-        };
+        let state = writer.state(self.lines.log_start(), committed.map(|c| c.min(index)));
         Some(writer.log.snapshot_writer(index, state.encode()))
-    }
-}
-
-/// What the newest snapshot held, and the Raft index from which on entries must be replayed.
-fn restored(dir: &Path, log: &Log, recovery: Recovery) -> Result<(PartitionState, RaftIndex), StorageError> {
-    let Some(snapshot) = recovery.snapshot else {
-        return Ok((PartitionState::default(), log.first_raft_index()));
-    };
-    Ok((decoded(dir, &snapshot.body)?, recovery.replay_from))
-}
-
-fn decoded(dir: &Path, body: &[u8]) -> Result<PartitionState, StorageError> {
-    let state = PartitionState::decode(body).map_err(unreadable);
-    state.during("read the partition's state in the newest snapshot of", dir)
-}
-
-fn read_marker(reader: &LogReader, index: RaftIndex) -> Result<Marker, StorageError> {
-    let batch = reader.bytes(index)?;
-    Marker::decode(&batch).map_err(unreadable).during("read a marker of", reader.dir())
-}
-
-fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-impl Writer {
-    /// Gives an entry its place, and remembers what it changes.
-    fn stamp(
-        &mut self,
-        entry: Proposed,
-        next: Offset,
-        now_ms: i64,
-    ) -> (StampedEntry, Option<(RaftIndex, Refusal)>) {
-        let Proposed { term, index, expected_term, payload } = entry;
-        let epoch = LeaderEpoch(i32::try_from(term).expect("a term below 2^31"));
-        match payload {
-            Payload::Term => {
-                self.epochs.begin(EpochStart { epoch, raft_index: index, offset: next });
-                (Marker::Term { term, raft_index: index }.entry(next, epoch), None)
-            }
-            Payload::Membership(membership) => {
-                let mut body = Vec::new();
-                membership.encode(&mut body);
-                self.membership = Some((term, index, membership));
-                (Marker::Membership { raft_index: index, body: body.into() }.entry(next, epoch), None)
-            }
-            Payload::LogStart(offset) => (Marker::LogStart { offset }.entry(next, epoch), None),
-            Payload::Batch(batch) => match self.refuse(&batch, term, expected_term) {
-                None => (self.stamp_batch(batch, next, epoch, now_ms), None),
-                Some(refusal) => {
-                    let void = Marker::Void { reason: refusal.reason() };
-                    (void.entry(next, epoch), Some((index, refusal)))
-                }
-            },
-        }
-    }
-
-    fn refuse(&self, batch: &CheckedBatch, term: u64, expected: Option<u64>) -> Option<Refusal> {
-        if let Some(expected) = expected.filter(|e| *e != term) {
-            return Some(Refusal::StaleTerm { expected, found: term });
-        }
-        if !batch.header.has_producer() {
-            return None;
-        }
-        match self.producers.check(&batch.header) {
-            Ok(Accept::Fresh) => None,
-            Ok(Accept::Duplicate { base_offset }) => Some(Refusal::Duplicate { base_offset }),
-            Err(error) => Some(Refusal::Producer(error)),
-        }
-    }
-
-    fn stamp_batch(
-        &mut self,
-        batch: CheckedBatch,
-        next: Offset,
-        epoch: LeaderEpoch,
-        now_ms: i64,
-    ) -> StampedEntry {
-        let mut facts = batch.header;
-        facts.base_offset = next;
-        facts.leader_epoch = epoch;
-        self.producers.record(&facts, next, now_ms);
-        StampedEntry::batch(facts, batch.body)
-    }
-
-    /// Takes in entries from `from` on, as if they had just been appended. The log start is not
-    /// moved here: a `LogStart` takes effect when it is applied.
-    fn replay(&mut self, reader: &LogReader, from: RaftIndex) -> Result<(), StorageError> {
-        for index in from..self.log.next_raft_index() {
-            let Some(entry) = reader.entry(index) else { break };
-            match entry.kind {
-                EntryKind::Batch => {
-                    let header: BatchHeader = reader.header(index)?;
-                    self.producers.record(&header, entry.offset, header.max_timestamp);
-                }
-                EntryKind::Term => {
-                    let epoch = LeaderEpoch(i32::try_from(entry.term).unwrap_or(i32::MAX));
-                    self.epochs.begin(EpochStart { epoch, raft_index: index, offset: entry.offset });
-                }
-                EntryKind::Membership => {
-                    if let Marker::Membership { body, .. } = read_marker(reader, index)? {
-                        let membership = Membership::decode(&mut &body[..])
-                            .map_err(unreadable)
-                            .during("read a membership of", reader.dir())?;
-                        self.membership = Some((u64::from(entry.term), index, membership));
-                    }
-                }
-                EntryKind::LogStart | EntryKind::Void => {}
-            }
-        }
-        Ok(())
     }
 }
 
 impl Refusal {
     /// What stands in the marker, for people who read the log.
-    fn reason(&self) -> u16 {
+    pub(super) fn reason(&self) -> u16 {
         match self {
             Self::Duplicate { .. } => 1,
             Self::Producer(ProducerError::OutOfOrder { .. }) => 2,

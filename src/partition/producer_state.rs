@@ -3,7 +3,7 @@
 //! Pure: the caller brings the time. Source: KIP-98; Kafka `ProducerStateEntry`,
 //! `ProducerAppendInfo`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::{BatchHeader, Offset};
 
@@ -52,7 +52,7 @@ pub enum ProducerError {
 /// All producers of a partition. Follows appends, committed or not; a truncation rebuilds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProducerTable {
-    by_id: HashMap<i64, Producer>,
+    by_id: BTreeMap<i64, Producer>,
 }
 
 impl ProducerTable {
@@ -92,7 +92,10 @@ impl ProducerTable {
         }
     }
 
-    /// Remembers a batch that was appended at `base_offset`. It must have been checked.
+    /// Remembers a batch that was appended at `base_offset`: the log's order is the truth, also where
+    /// [`Self::check`] would refuse it. One that does not follow what is known here was accepted by
+    /// a leader that had forgotten the producer, and that one's table began anew with it: older
+    /// sequences, told as duplicates, would swallow batches that use them again.
     pub fn record(&mut self, batch: &BatchHeader, base_offset: Offset, now_ms: i64) {
         if !batch.has_producer() {
             return;
@@ -103,7 +106,9 @@ impl ProducerTable {
         let fresh =
             Producer { epoch: batch.producer_epoch, batches: VecDeque::new(), last_append_ms: now_ms };
         let known = self.by_id.entry(batch.producer_id).or_insert(fresh);
-        if known.epoch != batch.producer_epoch {
+        let newest = known.batches.back().map(|newest| newest.last_sequence);
+        let follows = newest.is_none_or(|last| follows(last, batch.base_sequence));
+        if known.epoch != batch.producer_epoch || !follows {
             known.epoch = batch.producer_epoch;
             known.batches.clear();
         }
@@ -121,6 +126,14 @@ impl ProducerTable {
     /// Forgets producers that were silent for longer than `expiration_ms` (`producer.id.expiration.ms`).
     pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.by_id.retain(|_, p| now_ms.saturating_sub(p.last_append_ms) <= expiration_ms);
+    }
+
+    /// Forgets every batch at or past `offset`, and the producers of which none is left.
+    pub(super) fn forget_from(&mut self, offset: Offset) {
+        self.by_id.retain(|_, producer| {
+            producer.batches.retain(|batch| batch.base_offset < offset);
+            !producer.batches.is_empty()
+        });
     }
 
     pub fn len(&self) -> usize {
@@ -221,6 +234,17 @@ mod tests {
         let mut other = ProducerTable::default();
         appended(&mut other, &batch(1, 0, i32::MAX, 3), 0);
         appended(&mut other, &batch(1, 0, 2, 1), 3);
+    }
+
+    #[test]
+    fn sequences_that_a_forgetful_leader_took_again_are_no_duplicates_of_the_old_ones() {
+        let mut table = ProducerTable::default();
+        for i in 0..3 {
+            appended(&mut table, &batch(1, 0, i * 10, 10), i64::from(i) * 10);
+        }
+        table.record(&batch(1, 0, 0, 10), Offset(30), 0);
+        assert_eq!(table.check(&batch(1, 0, 10, 10)), Ok(Accept::Fresh));
+        assert_eq!(table.check(&batch(1, 0, 0, 10)), Ok(Accept::Duplicate { base_offset: Offset(30) }));
     }
 
     #[test]

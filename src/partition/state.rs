@@ -1,8 +1,9 @@
 //! What a partition's `.snapshot` holds beside the Log's own facts, and its bytes.
 //!
-//! Layout (big endian, version 1): version u16 · log start i64 · committed Raft index + 1 u64 ·
-//! membership (present u8, log id, sets, nodes) · epochs (count u32, entries) ·
-//! producers (count u32, entries). The file around it has its own checksum.
+//! Layout (big endian, version 2): version u16 · log start i64 · committed Raft index + 1 u64 ·
+//! memberships, newest first (each: present u8 = 1, log id, sets, replicas; then 0) ·
+//! epochs (count u32, entries) · producers (count u32, entries). Version 1 has the newest
+//! membership only, or a 0. The file around it has its own checksum.
 
 use bytes::{Buf, BufMut};
 
@@ -10,7 +11,9 @@ use super::epochs::{EpochCache, EpochStart};
 use super::producer_state::{Producer, ProducerTable, SequencedBatch, WINDOW};
 use crate::model::{LeaderEpoch, Offset, RaftIndex};
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// A state with one membership at most.
+const VERSION_OF_ONE: u16 = 1;
 
 /// A Raft membership in our own words: the configurations (one, or two while joint), and learners.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +24,19 @@ pub struct Membership {
     pub replicas: Vec<u64>,
 }
 
+/// A membership with the term and Raft index of its entry.
+pub type StoredMembership = (u64, RaftIndex, Membership);
+
 /// A partition's soft state as of one Raft index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartitionState {
     pub log_start: Offset,
     /// The greatest Raft index known to be committed then.
     pub committed: Option<RaftIndex>,
-    /// The newest membership, with the (term, index) of its entry.
-    pub membership: Option<(u64, RaftIndex, Membership)>,
+    /// The newest membership.
+    pub membership: Option<StoredMembership>,
+    /// Those before it, ascending, from the last one on that the log's first entry follows.
+    pub earlier: Vec<StoredMembership>,
     pub epochs: EpochCache,
     pub producers: ProducerTable,
 }
@@ -42,6 +50,8 @@ pub enum StateError {
     Short { of: &'static str },
     #[error("a partition snapshot announces {count} {of}")]
     Count { of: &'static str, count: usize },
+    #[error("an impossible {of}")]
+    Impossible { of: &'static str },
 }
 
 impl Membership {
@@ -82,12 +92,13 @@ impl PartitionState {
         out.put_u16(VERSION);
         out.put_i64(self.log_start.0);
         out.put_u64(self.committed.map_or(0, |c| c + 1));
-        out.put_u8(u8::from(self.membership.is_some()));
-        if let Some((term, index, membership)) = &self.membership {
+        for (term, index, membership) in self.membership.iter().chain(self.earlier.iter().rev()) {
+            out.put_u8(1);
             out.put_u64(*term);
             out.put_u64(*index);
             membership.encode(&mut out);
         }
+        out.put_u8(0);
         out.put_u32(count_of(self.epochs.iter().count()));
         for start in self.epochs.iter() {
             out.put_i32(start.epoch.0);
@@ -107,17 +118,22 @@ impl PartitionState {
         let input = &mut input;
         let short = |of| move |_| StateError::Short { of };
         let version = input.try_get_u16().map_err(short("version"))?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_OF_ONE {
             return Err(StateError::Version { found: version });
         }
         let log_start = Offset(input.try_get_i64().map_err(short("log start"))?);
         let committed = input.try_get_u64().map_err(short("commit"))?.checked_sub(1);
-        let mut membership = None;
-        if input.try_get_u8().map_err(short("membership"))? != 0 {
+        let mut earlier = Vec::new();
+        while input.try_get_u8().map_err(short("membership"))? != 0 {
             let term = input.try_get_u64().map_err(short("membership"))?;
             let index = input.try_get_u64().map_err(short("membership"))?;
-            membership = Some((term, index, Membership::decode(input)?));
+            earlier.push((term, index, Membership::decode(input)?));
+            if version == VERSION_OF_ONE {
+                break;
+            }
         }
+        earlier.reverse();
+        let membership = earlier.pop();
         let mut epochs = EpochCache::default();
         for _ in 0..input.try_get_u32().map_err(short("epochs"))? {
             epochs.begin(EpochStart {
@@ -131,7 +147,10 @@ impl PartitionState {
             let (id, producer) = decode_producer(input)?;
             producers.restore(id, producer);
         }
-        Ok(Self { log_start, committed, membership, epochs, producers })
+        if !input.is_empty() {
+            return Err(StateError::Impossible { of: "length" });
+        }
+        Ok(Self { log_start, committed, membership, earlier, epochs, producers })
     }
 }
 
@@ -180,6 +199,7 @@ mod tests {
         let mut state = PartitionState { log_start: Offset(5), committed: Some(0), ..Default::default() };
         state.membership =
             Some((3, 9, Membership { configs: vec![vec![1, 2], vec![2]], replicas: vec![1, 2, 7] }));
+        state.earlier = vec![(0, 0, Membership::default()), (3, 8, Membership::default())];
         state.epochs.begin(EpochStart { epoch: LeaderEpoch(3), raft_index: 8, offset: Offset(5) });
         let batches = [SequencedBatch { first_sequence: 0, last_sequence: 4, base_offset: Offset(5) }].into();
         state.producers.restore(77, Producer { epoch: 2, batches, last_append_ms: 1234 });
@@ -191,6 +211,23 @@ mod tests {
         assert_eq!(PartitionState::decode(&sample().encode()), Ok(sample()));
         let empty = PartitionState::default();
         assert_eq!(PartitionState::decode(&empty.encode()), Ok(empty));
+    }
+
+    #[test]
+    fn a_state_of_the_first_version_has_one_membership() {
+        let mut old = sample();
+        old.earlier.clear();
+        let mut bytes = old.encode();
+        bytes[..2].copy_from_slice(&VERSION_OF_ONE.to_be_bytes());
+        let membership = {
+            let mut out = Vec::new();
+            old.membership.as_ref().unwrap().2.encode(&mut out);
+            out.len()
+        };
+        // That version had no 0 behind the one membership.
+        let end = 2 + 8 + 8 + 1 + 8 + 8 + membership;
+        assert_eq!(bytes.remove(end), 0);
+        assert_eq!(PartitionState::decode(&bytes), Ok(old));
     }
 
     #[test]

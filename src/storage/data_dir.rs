@@ -30,12 +30,22 @@ const FILE_NAME_MAX: usize = 255;
 /// Names tried before giving up on one that is free.
 const NAMES_TRIED_MAX: u32 = 100_000;
 
-/// Whose directory it is; cluster and node are learnt later and then kept.
+/// Whose directory it is; what it is to a cluster is learnt later and then kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DirectoryMeta {
     pub directory_id: Uuid,
-    pub cluster_id: Option<Uuid>,
-    pub node_id: Option<i32>,
+    pub identity: Option<Identity>,
+}
+
+/// What a directory is to its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub cluster_id: Uuid,
+    pub node_id: i32,
+    /// The replica of the metadata log that is kept here.
+    pub metadata_replica: u64,
+    /// Whether the cluster was formed here: the metadata log began with this replica.
+    pub is_founder: bool,
 }
 
 /// An open data directory, locked against other processes.
@@ -94,11 +104,10 @@ impl DataDir {
         let has_votes = disk.exists(&votes).during("look for", &votes)?;
         let known = read_meta(&*disk, path)?;
         let lost_votes = known.is_some() && !has_votes;
-        let new = DirectoryMeta { directory_id: new_id, cluster_id: None, node_id: None };
         let meta = match known {
             Some(meta) if has_votes => meta,
             Some(meta) => DirectoryMeta { directory_id: new_id, ..meta },
-            None => new,
+            None => DirectoryMeta { directory_id: new_id, identity: None },
         };
         if known != Some(meta) {
             write_meta(&*disk, path, &meta)?;
@@ -129,14 +138,10 @@ impl DataDir {
         self.lost_votes
     }
 
-    /// Keeps the cluster's and the node's id, durably.
-    pub fn set_identity(&self, cluster_id: Uuid, node_id: i32) -> Result<(), StorageError> {
+    /// Keeps what the directory is to its cluster, durably.
+    pub fn set_identity(&self, identity: Identity) -> Result<(), StorageError> {
         let mut meta = self.meta.lock();
-        let new = DirectoryMeta {
-            directory_id: meta.directory_id,
-            cluster_id: Some(cluster_id),
-            node_id: Some(node_id),
-        };
+        let new = DirectoryMeta { directory_id: meta.directory_id, identity: Some(identity) };
         if *meta != new {
             write_meta(&*self.disk, &self.path, &new)?;
             *meta = new;
@@ -247,18 +252,24 @@ fn read_meta(disk: &dyn Disk, dir: &Path) -> Result<Option<DirectoryMeta>, Stora
     }
     let uuid = |key| value(key).and_then(|v| Uuid::parse_str(v).ok());
     let directory_id = uuid("directory.id").ok_or_else(|| Damage::Header.at(&path, 0))?;
-    let cluster_id = uuid("cluster.id");
     let node_id = value("node.id").and_then(|v| v.parse().ok());
-    Ok(Some(DirectoryMeta { directory_id, cluster_id, node_id }))
+    let metadata_replica = value("metadata.replica").and_then(|v| v.parse().ok());
+    let is_founder = value("founder") == Some("true");
+    let known = uuid("cluster.id").zip(node_id).zip(metadata_replica);
+    let identity = known.map(|((cluster_id, node_id), metadata_replica)| Identity {
+        cluster_id,
+        node_id,
+        metadata_replica,
+        is_founder,
+    });
+    Ok(Some(DirectoryMeta { directory_id, identity }))
 }
 
 fn write_meta(disk: &dyn Disk, dir: &Path, meta: &DirectoryMeta) -> Result<(), StorageError> {
     let mut text = format!("version={LAYOUT_VERSION}\ndirectory.id={}\n", meta.directory_id);
-    if let Some(cluster_id) = meta.cluster_id {
-        let _ = writeln!(text, "cluster.id={cluster_id}");
-    }
-    if let Some(node_id) = meta.node_id {
-        let _ = writeln!(text, "node.id={node_id}");
+    if let Some(Identity { cluster_id, node_id, metadata_replica, is_founder }) = meta.identity {
+        let _ = writeln!(text, "cluster.id={cluster_id}\nnode.id={node_id}");
+        let _ = writeln!(text, "metadata.replica={metadata_replica}\nfounder={is_founder}");
     }
     let (temporary, path) = (dir.join(META_TEMPORARY), dir.join(META_FILE));
     let file = disk.open(&temporary, true).during("create", &temporary)?;
@@ -329,13 +340,15 @@ mod tests {
     fn the_identity_survives_a_power_loss_once_it_is_set() {
         let disk = MemDisk::new();
         let dir = open(&disk);
-        dir.set_identity(Uuid::from_u128(7), 3).unwrap();
+        let identity =
+            Identity { cluster_id: Uuid::from_u128(7), node_id: 3, metadata_replica: 9, is_founder: true };
+        dir.set_identity(identity).unwrap();
         let file = disk.open(&dir.votes_path(), true).unwrap();
         file.sync().unwrap();
         disk.sync_dir(Path::new("/data")).unwrap();
         disk.sync_dir(Path::new("/")).unwrap();
         let again = open(&disk.crash(CrashPolicy::Synced, 0));
         assert_eq!(again.meta(), dir.meta());
-        assert_eq!(again.meta().node_id, Some(3));
+        assert_eq!(again.meta().identity, Some(identity));
     }
 }

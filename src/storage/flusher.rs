@@ -26,6 +26,9 @@ pub type SyncDone = Box<dyn FnOnce(Result<(), Arc<StorageError>>) + Send>;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Has a job done sometime, once.
+type Defer = Box<dyn Fn(Job) + Send + Sync>;
+
 /// A log, or the votes, as the flusher knows it; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct FlushHandle(Arc<Target>);
@@ -70,6 +73,7 @@ impl FlushHandle {
 /// The syncing threads of one disk.
 pub struct Flusher {
     pool: Option<Arc<Pool>>,
+    defer: Option<Defer>,
 }
 
 impl fmt::Debug for Flusher {
@@ -104,12 +108,17 @@ impl Flusher {
     /// A flusher of up to `threads` threads, each started when first needed.
     pub fn new(threads: usize) -> Arc<Self> {
         let pool = Pool { threads: threads.max(1), state: Mutex::default(), work: Condvar::new() };
-        Arc::new(Self { pool: Some(Arc::new(pool)) })
+        Arc::new(Self { pool: Some(Arc::new(pool)), defer: None })
     }
 
     /// One without threads: everything runs on the caller's, at once.
     pub fn inline() -> Arc<Self> {
-        Arc::new(Self { pool: None })
+        Arc::new(Self { pool: None, defer: None })
+    }
+
+    /// One without threads, whose work `defer` has done later: for a simulation.
+    pub fn deferred(defer: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { pool: None, defer: Some(Box::new(defer)) })
     }
 
     /// Makes durable what `handle`'s log has published, then calls `done`, on a flusher's thread.
@@ -120,12 +129,19 @@ impl Flusher {
             return;
         }
         drop(waiting);
+        if let Some(defer) = &self.defer {
+            let handle = handle.clone();
+            return defer(Box::new(move || while handle.round() {}));
+        }
         let taken = self.pool.as_ref().is_some_and(|pool| pool.queue_sync(handle));
         while !taken && handle.round() {}
     }
 
     /// Runs `job` in the background: snapshots, unlinking. It gives way to syncs.
     pub fn run(&self, job: Job) {
+        if let Some(defer) = &self.defer {
+            return defer(job);
+        }
         let refused = match &self.pool {
             Some(pool) => pool.queue_job(job),
             None => Some(job),

@@ -4,6 +4,7 @@
 //! (`partition`), who agreed on it (`cluster`). Layout of every file: `docs/disk-format.md`.
 
 mod append;
+mod copy;
 mod cut;
 pub mod data_dir;
 pub mod disk;
@@ -15,6 +16,7 @@ pub mod marker;
 pub mod mem_disk;
 pub mod mmap;
 pub mod reader;
+mod rebuild;
 mod recovery;
 pub mod segment;
 mod shared;
@@ -25,14 +27,15 @@ pub mod votes;
 mod walk;
 pub mod watermark;
 
+pub use copy::CopiedEntries;
 pub use cut::Removal;
-pub use data_dir::{DataDir, DirectoryMeta};
+pub use data_dir::{DataDir, DirectoryMeta, Identity};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use error::{Damage, During, StorageError};
 pub use flusher::{FlushHandle, FlushTarget, Flusher, SyncDone};
 pub use index::{EntryKind, IndexEntry};
 pub use log::{Log, LogOptions, Recovery, SegmentFacts, StampedEntry, Truncated};
-pub use marker::{LogIdentity, Marker, StoreHeader};
+pub use marker::{LogIdentity, Marker, MarkerError, StoreHeader};
 pub use mem_disk::{CrashPolicy, MemDisk};
 pub use reader::{LogReader, Run};
 pub use segment::SegmentStart;

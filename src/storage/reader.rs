@@ -63,6 +63,17 @@ impl LogReader {
         segment.view().entry(segment.ordinal(index)?)
     }
 
+    /// The offset behind the entry at a Raft index, if it is here.
+    ///
+    /// Of an entry that stays it is always the same, whatever is appended or cut behind it: the
+    /// slot after an entry says so from the entry's own publication on.
+    pub fn end_of(&self, index: RaftIndex) -> Option<Offset> {
+        let segments = self.shared.segments.load();
+        let segment = segment_of_index(&segments, index)?;
+        let (view, at) = (segment.view(), segment.ordinal(index)?);
+        (at < view.count).then(|| view.offset(at + 1))
+    }
+
     /// The entries of a range, up to the first that is not here.
     pub fn entries(&self, range: Range<RaftIndex>) -> Vec<IndexEntry> {
         let segments = self.shared.segments.load();
@@ -266,7 +277,7 @@ struct Bounds {
 fn run(segment: &Segment, view: &IndexView, first: u32, bounds: Bounds) -> Result<Option<Run>, StorageError> {
     let position = view.position(first);
     let markers = view.markers_before(first);
-    let limit = u64::from(position) + bounds.max_bytes as u64;
+    let limit = u64::from(position).saturating_add(bounds.max_bytes as u64);
     // Monotonic: once an entry lies beyond a bound or behind a marker, all later ones do.
     // Its own offset, too, lies below: what is not committed, and may be cut and rewritten while
     // it is looked at, never does.
@@ -314,7 +325,7 @@ fn segment_at(segments: &Segments, offset: Offset) -> usize {
     segments.partition_point(|s| s.start.base_offset <= offset).saturating_sub(1)
 }
 
-fn segment_of_index(segments: &Segments, index: RaftIndex) -> Option<&Arc<Segment>> {
+pub(super) fn segment_of_index(segments: &Segments, index: RaftIndex) -> Option<&Arc<Segment>> {
     let after = segments.partition_point(|s| s.start.first_raft_index <= index);
     segments.get(after.checked_sub(1)?)
 }

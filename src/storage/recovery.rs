@@ -12,9 +12,10 @@ use super::error::{Damage, During, StorageError};
 use super::index::Index;
 use super::log::{Recovery, Tail, Truncated};
 use super::marker::{FORMAT_VERSION, LogIdentity, Marker, MarkerError, STORE_HEADER_LEN, StoreHeader};
+use super::rebuild;
 use super::segment::{Segment, SegmentStart, index_path, number_in, store_path};
 use super::shared::Shared;
-use super::snapshot::{SegmentNote, SnapshotFile, TEMPORARY, snapshot_path};
+use super::snapshot::{self, SegmentNote, SnapshotFile, snapshot_path};
 use super::store::Store;
 use super::walk::{Bad, Checksums, Walk};
 use crate::model::{BatchHeader, Offset, RaftIndex};
@@ -42,6 +43,7 @@ pub(super) fn open(
     identity: LogIdentity,
 ) -> Result<(Shared, Recovery), StorageError> {
     disk.create_dir(&dir).during("create", &dir)?;
+    rebuild::finish(&*disk, &dir, &identity)?;
     let files = Files::list(&*disk, &dir)?;
     let snapshot = match files.snapshots.last() {
         Some(index) => Some(SnapshotFile::read(&*disk, &snapshot_path(&dir, *index), &identity)?),
@@ -80,8 +82,8 @@ struct Files {
     stores: Vec<Offset>,
     indexes: Vec<Offset>,
     snapshots: Vec<RaftIndex>,
-    /// Whether the writing of a snapshot was cut short.
-    temporary: bool,
+    /// What is left of a snapshot or a reset record whose writing was cut short.
+    temporaries: Vec<String>,
 }
 
 impl Files {
@@ -96,7 +98,9 @@ impl Files {
             } else if let Some(index) = number_in(&name, "snapshot") {
                 files.snapshots.push(index);
             }
-            files.temporary |= name == TEMPORARY;
+            if [snapshot::TEMPORARY, rebuild::TEMPORARY].contains(&&*name) {
+                files.temporaries.push(name);
+            }
         }
         Ok(files)
     }
@@ -397,8 +401,8 @@ impl<'a> Opening<'a> {
         gone.extend(dropped.iter().map(|c| c.segment.start.base_offset));
         gone.extend(&self.cut.torn);
         self.sweep_indexes(files, &gone)?;
-        if files.temporary {
-            self.remove(&self.dir.join(TEMPORARY))?;
+        for name in &files.temporaries {
+            self.remove(&self.dir.join(name))?;
         }
         if self.walked {
             self.sync_walked()?;

@@ -11,7 +11,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::disk::Disk;
 use super::error::{Damage, During, StorageError};
-use super::marker::{FORMAT_VERSION, LogIdentity, Reader};
+use super::marker::{FORMAT_VERSION, LogIdentity, Reader, STORE_HEADER_LEN};
+use super::reader::LogReader;
 use super::segment::{Segment, SegmentStart, index_path};
 use super::shared::{Segments, Shared, bytes_after};
 use super::sync::SyncJob;
@@ -49,7 +50,7 @@ pub(super) struct SegmentNote {
 }
 
 impl SnapshotFile {
-    fn encode(&self, identity: &LogIdentity) -> Vec<u8> {
+    pub(super) fn encode(&self, identity: &LogIdentity) -> Vec<u8> {
         let mut out = BytesMut::with_capacity(256 + self.body.len());
         out.put_slice(&MAGIC);
         out.put_u32(0);
@@ -133,6 +134,11 @@ impl SnapshotFile {
 }
 
 impl SegmentNote {
+    /// Of a segment that begins at `start` and has no entry.
+    pub(super) fn of_empty(start: SegmentStart) -> Self {
+        Self { start, entries: 0, position: STORE_HEADER_LEN, next_offset: start.base_offset }
+    }
+
     fn decode(from: &mut Reader<'_>) -> Option<Self> {
         let base_offset = Offset(from.u64()?.cast_signed());
         let first_raft_index = from.u64()?;
@@ -148,6 +154,21 @@ impl SegmentNote {
             position: from.u32()?,
             next_offset: Offset(from.u64()?.cast_signed()),
         })
+    }
+}
+
+impl LogReader {
+    /// Reads the oldest snapshot at or behind `index`, if there is one. Waits for a snapshot that is
+    /// being written.
+    ///
+    /// At or behind the last purged entry it is one of agreed entries, whatever is known of
+    /// agreement now: what covers a purge was agreed on, and stays until a newer such one is there.
+    pub fn oldest_snapshot_from(&self, index: RaftIndex) -> Result<Option<SnapshotFile>, StorageError> {
+        let shared = &self.shared;
+        let _alone = shared.snapshotting.lock();
+        let known = shared.snapshots.lock().iter().copied().find(|known| *known >= index);
+        let Some(found) = known else { return Ok(None) };
+        SnapshotFile::read(&*shared.disk, &snapshot_path(&shared.dir, found), &shared.identity).map(Some)
     }
 }
 

@@ -33,7 +33,7 @@ const REWRITE_FROM: u64 = 1024;
 const REWRITE_RATIO: u64 = 4;
 
 /// One Raft group's replica here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupId {
     pub topic_id: TopicId,
     pub partition: PartitionId,

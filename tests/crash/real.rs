@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use bateau::model::Offset;
-use bateau::storage::{DataDir, Disk, Flusher, Log, LogOptions, RealDisk, StorageError};
+use bateau::storage::{DataDir, Disk, Flusher, Identity, Log, LogOptions, RealDisk, StorageError};
 use uuid::Uuid;
 
 use crate::fixture::{Draw, Plain, batch, identity};
@@ -161,7 +161,9 @@ fn a_data_directory_has_one_user_and_remembers_who_it_is() {
     let open = |id| DataDir::open(scratch.disk(), &path, Uuid::from_u128(id));
     let dir = open(1).unwrap();
     assert!(matches!(open(2), Err(StorageError::Locked { .. })));
-    dir.set_identity(Uuid::from_u128(5), 3).unwrap();
+    let identity =
+        Identity { cluster_id: Uuid::from_u128(5), node_id: 3, metadata_replica: 1, is_founder: true };
+    dir.set_identity(identity).unwrap();
     assert!(!dir.lost_votes());
     fs::write(dir.votes_path(), b"").unwrap();
     let meta = dir.meta();
@@ -174,5 +176,5 @@ fn a_data_directory_has_one_user_and_remembers_who_it_is() {
     let dir = open(2).unwrap();
     assert!(dir.lost_votes());
     assert_eq!(dir.meta().directory_id, Uuid::from_u128(2), "without its votes it is another directory");
-    assert_eq!(dir.meta().cluster_id, Some(Uuid::from_u128(5)));
+    assert_eq!(dir.meta().identity, Some(identity));
 }

@@ -17,7 +17,7 @@ use super::batch;
 use crate::broker::Broker;
 use crate::cluster::{Group as RaftGroup, Outcome, spawn};
 use crate::coordinator::{Effects, GroupError, GroupRecord, Now, Reply, ReplyTo, Shard};
-use crate::model::Offset;
+use crate::model::{LeaderEpoch, Offset};
 
 /// A log below this is never rewritten, and a larger one only when most of it is outdated.
 const REWRITE_FROM_BYTES: usize = 512 << 10;
@@ -29,6 +29,8 @@ const REWRITE_FACTOR: usize = 3;
 pub(super) struct Coordinator {
     broker: Broker,
     group: Arc<RaftGroup>,
+    /// Under which this node leads: with it the coordinator's time ends.
+    epoch: LeaderEpoch,
     state: Mutex<State>,
     /// Something is queued, or has to be looked at earlier than before.
     work: Notify,
@@ -62,7 +64,12 @@ impl Queue {
 
 impl Coordinator {
     /// Puts a shard that has read its log to work.
-    pub(super) fn start(broker: Broker, group: Arc<RaftGroup>, shard: Shard, log_bytes: usize) -> Arc<Self> {
+    pub(super) fn start(
+        broker: Broker,
+        (group, epoch): (Arc<RaftGroup>, LeaderEpoch),
+        shard: Shard,
+        log_bytes: usize,
+    ) -> Arc<Self> {
         let state = State {
             shard,
             queue: Queue::default(),
@@ -71,9 +78,22 @@ impl Coordinator {
             next_reply: 0,
             failed: None,
         };
-        let coordinator = Arc::new(Self { broker, group, state: Mutex::new(state), work: Notify::new() });
+        let (state, work) = (Mutex::new(state), Notify::new());
+        let coordinator = Arc::new(Self { broker, group, epoch, state, work });
         let task = Arc::clone(&coordinator);
         spawn(async move { task.run(log_bytes).await });
+        let (watched, mut roles) = (Arc::downgrade(&coordinator), coordinator.group.roles());
+        spawn(async move {
+            let leads = |coordinator: &Self| coordinator.group.leads() == Some(coordinator.epoch);
+            while watched.upgrade().is_some_and(|coordinator| leads(&coordinator)) {
+                if roles.changed().await.is_err() {
+                    return;
+                }
+            }
+            if let Some(coordinator) = watched.upgrade() {
+                coordinator.end("this node leads its partition no more");
+            }
+        });
         coordinator
     }
 
@@ -139,6 +159,10 @@ impl Coordinator {
             (look(&state.shard), state.barrier())
         };
         self.pass(written).await?;
+        // Looked at afterwards: whoever leads now led when it was seen. A deposed coordinator would move offsets back.
+        if !self.group.has_lease() {
+            return Err(GroupError::Loading { partition: self.group.partition.identity.name.to_string() });
+        }
         Ok(seen)
     }
 
@@ -250,7 +274,7 @@ impl Coordinator {
         let mut pending = Vec::with_capacity(batches.len());
         for batch in batches {
             written.bytes += batch.body.len() + crate::model::batch::HEADER_LEN;
-            pending.push(self.group.propose_as_leader(batch).await.map_err(|e| e.to_string())?);
+            pending.push(self.group.propose_in(self.epoch, batch).await.map_err(|e| e.to_string())?);
         }
         for pending in pending {
             match pending.outcome().await.map_err(|e| e.to_string())? {

@@ -1,6 +1,6 @@
 //! The coordinators of this node, one for each partition of `__consumer_offsets` that somebody asked for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::broker) struct Coordinators {
-    slots: Mutex<HashMap<(TopicId, PartitionId), Arc<Slot>>>,
+    slots: Mutex<BTreeMap<(TopicId, PartitionId), Arc<Slot>>>,
 }
 
 /// A place for one partition's coordinator.

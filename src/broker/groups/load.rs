@@ -41,7 +41,7 @@ impl Broker {
         let not_here = |reason: String| GroupError::NotCoordinator { group: name.clone(), reason };
         let unusable = |error: BrokerError| not_here(error.to_string());
         let log = self.log(topic, partition).map_err(unusable)?;
-        let group = log.group().await.map_err(|e| unusable(BrokerError::of_log(&name, e)))?;
+        let (group, epoch) = log.leading().await.map_err(|e| unusable(BrokerError::of_log(&name, e)))?;
         if again {
             let start = group.partition.lines.log_start();
             group.move_log_start(start).await.map_err(|e| unusable(BrokerError::of_group(&name, e)))?;
@@ -56,7 +56,7 @@ impl Broker {
         if groups > 0 {
             tracing::info!(partition = name, groups, bytes, ms, "groups are loaded");
         }
-        Ok(Coordinator::start(self.clone(), group, shard, bytes))
+        Ok(Coordinator::start(self.clone(), (group, epoch), shard, bytes))
     }
 
     /// All groups as of the high watermark, and the bytes that it took to say so.

@@ -33,7 +33,7 @@ impl Broker {
         let topic = self.ensure_offsets_topic(group).await?;
         let partition = topic::partition_of(group, topic.partitions.len());
         let leader = self.leader(&topic, partition).node;
-        let node = self.image().nodes.get(&leader).cloned();
+        let node = self.image().nodes.get(&leader).filter(|node| node.is_serving()).cloned();
         let reason = || format!("no node leads {}-{partition}", topic.name);
         node.ok_or_else(|| GroupError::NotAvailable { group: group.to_owned(), reason: reason() })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::broker::controller::{Nothing, Verb};
 use crate::broker::{Broker, BrokerError, NewTopic};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::coordinator::GroupError;
@@ -31,25 +32,33 @@ impl Broker {
         if let Some(topic) = of(&self.image()) {
             return Ok(topic);
         }
-        let made = self.create_topics(vec![self.offsets_topic()], false).await.pop();
         let not_available = |reason: String| GroupError::NotAvailable { group: group.to_owned(), reason };
-        if let Some(Err(error)) = made
-            && !matches!(error, BrokerError::TopicExists { .. })
-        {
+        if let Err(error) = self.by_controller(Verb::OffsetsTopic(Nothing {})).await {
             return Err(not_available(format!("{NAME} cannot be made: {error}")));
         }
         of(&self.image()).ok_or_else(|| not_available(format!("{NAME} is gone again")))
+    }
+
+    /// The controller's part of it.
+    pub(in crate::broker) async fn make_offsets_topic(&self) -> Result<(), BrokerError> {
+        match self.create_topics(vec![self.offsets_topic()], false).await.pop() {
+            Some(Err(BrokerError::TopicExists { .. })) | None => Ok(()),
+            Some(made) => made.map(|_| ()),
+        }
     }
 
     /// Source: Kafka `DefaultAutoTopicCreationManager.creatableTopic`, `GroupCoordinatorService.groupMetadataTopicConfigs`.
     fn offsets_topic(&self) -> NewTopic {
         let settings = self.settings();
         let config = |key: &str, value: String| (key.to_owned(), Some(value));
-        let nodes = i16::try_from(self.image().nodes.len()).unwrap_or(i16::MAX);
+        let serving = self.image().nodes.values().filter(|node| node.is_serving()).count();
+        let wanted = usize::from(settings.offsets_topic_replication_factor).min(serving);
+        // An even number is no safer than the odd one below.
+        let factor = wanted - (wanted + 1) % 2;
         NewTopic {
             name: NAME.into(),
             partitions: i32::try_from(settings.offsets_topic_partitions).unwrap_or(i32::MAX),
-            replication_factor: nodes.min(1),
+            replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
             assignments: Vec::new(),
             configs: vec![
                 config("cleanup.policy", "compact".into()),

@@ -22,6 +22,9 @@ pub struct Replica {
     /// Never used again for another replica.
     #[prost(uint64, tag = "2")]
     pub replica_id: u64,
+    /// It came after the partition was made: it begins as a learner, with an empty log.
+    #[prost(bool, tag = "3")]
+    pub is_late: bool,
 }
 
 /// The replicas of one partition, the preferred leader first.
@@ -29,6 +32,20 @@ pub struct Replica {
 pub struct Placement {
     #[prost(message, repeated, tag = "1")]
     pub replicas: Vec<Replica>,
+    /// Replica ids of those that go once the others have everything.
+    #[prost(uint64, repeated, tag = "2")]
+    pub removing: Vec<u64>,
+}
+
+/// Where one partition's replicas are from now on.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct PartitionPlaced {
+    #[prost(bytes = "vec", tag = "1")]
+    pub topic_id: Vec<u8>,
+    #[prost(int32, tag = "2")]
+    pub partition: i32,
+    #[prost(message, optional, tag = "3")]
+    pub placement: Option<Placement>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -42,6 +59,9 @@ pub struct TopicCreated {
     pub partitions: Vec<Placement>,
     #[prost(btree_map = "string, string", tag = "4")]
     pub overrides: BTreeMap<String, String>,
+    /// It has as many replicas as is usual, which may be more when there are more nodes.
+    #[prost(bool, tag = "5")]
+    pub usual_replication: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -114,6 +134,19 @@ pub struct NodeRegistered {
     pub kafka_port: u32,
     #[prost(string, optional, tag = "5")]
     pub rack: Option<String>,
+    /// Where other nodes find it.
+    #[prost(string, tag = "6")]
+    pub rpc_addr: String,
+    /// Its replica of the metadata log.
+    #[prost(uint64, tag = "7")]
+    pub metadata_replica: u64,
+}
+
+/// A node that will not come back under its directory id.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct NodeRemoved {
+    #[prost(int32, tag = "1")]
+    pub node: i32,
 }
 
 /// Where the counters stand: only in snapshots.
@@ -146,13 +179,17 @@ pub enum Command {
     GroupConfigured(GroupConfigured),
     #[prost(message, tag = "11")]
     ClientMetricsConfigured(ClientMetricsConfigured),
+    #[prost(message, tag = "12")]
+    PartitionPlaced(PartitionPlaced),
+    #[prost(message, tag = "13")]
+    NodeRemoved(NodeRemoved),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Envelope {
     #[prost(uint32, tag = "1")]
     version: u32,
-    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     command: Option<Command>,
 }
 
@@ -220,7 +257,10 @@ mod tests {
     #[test]
     fn commands_survive_their_batch() {
         let id = Uuid::from_u128(7).as_bytes().to_vec();
-        let placement = Placement { replicas: vec![Replica { node: 3, replica_id: 9 }] };
+        let placement = Placement {
+            replicas: vec![Replica { node: 3, replica_id: 9, is_late: false }],
+            removing: vec![],
+        };
         let overrides = BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]);
         let commands = vec![
             Command::TopicCreated(TopicCreated {
@@ -228,6 +268,7 @@ mod tests {
                 topic_id: id.clone(),
                 partitions: vec![placement; 2],
                 overrides: overrides.clone(),
+                usual_replication: true,
             }),
             Command::TopicConfigured(TopicConfigured { topic_id: id.clone(), overrides: overrides.clone() }),
             Command::GroupConfigured(GroupConfigured { group: "g".into(), overrides: overrides.clone() }),

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::command::{
     BrokerConfigured, ClientMetricsConfigured, Command, CommandError, Counters, GroupConfigured,
-    NodeRegistered, PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured, TopicCreated,
-    TopicDeleted, topic_id,
+    NodeRegistered, NodeRemoved, PartitionPlaced, PartitionsAdded, Placement, ProducerIdsTaken, Replica,
+    TopicConfigured, TopicCreated, TopicDeleted, topic_id,
 };
 use crate::model::{PartitionId, TopicId, TopicName};
 
@@ -19,8 +19,13 @@ pub struct NodeImage {
     pub directory_id: Uuid,
     /// Where Kafka clients find it.
     pub kafka_host: String,
+    /// 0: it joined, and does not serve clients yet.
     pub kafka_port: u16,
     pub rack: Option<String>,
+    /// Where other nodes find it.
+    pub rpc_addr: String,
+    /// Its replica of the metadata log.
+    pub metadata_replica: u64,
 }
 
 impl NodeImage {
@@ -32,14 +37,23 @@ impl NodeImage {
             kafka_host: self.kafka_host.clone(),
             kafka_port: self.kafka_port.into(),
             rack: self.rack.clone(),
+            rpc_addr: self.rpc_addr.clone(),
+            metadata_replica: self.metadata_replica,
         })
+    }
+
+    /// Whether it told where clients find it.
+    pub fn is_serving(&self) -> bool {
+        self.kafka_port != 0
     }
 }
 
 /// Where a partition's replicas are; the preferred leader first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartitionImage {
     pub replicas: Vec<Replica>,
+    /// Replica ids of those that go once the others have everything.
+    pub removing: Vec<u64>,
 }
 
 impl PartitionImage {
@@ -51,6 +65,26 @@ impl PartitionImage {
     pub fn nodes(&self) -> Vec<i32> {
         self.replicas.iter().map(|r| r.node).collect()
     }
+
+    /// The replicas as they are to be: without those that go.
+    pub fn target(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas.iter().filter(|r| !self.removing.contains(&r.replica_id))
+    }
+
+    /// Those that the partition was made with, as far as they are still there.
+    pub fn founders(&self) -> Vec<u64> {
+        self.replicas.iter().filter(|r| !r.is_late).map(|r| r.replica_id).collect()
+    }
+
+    pub fn placement(&self) -> Placement {
+        Placement { replicas: self.replicas.clone(), removing: self.removing.clone() }
+    }
+}
+
+impl From<Placement> for PartitionImage {
+    fn from(placed: Placement) -> Self {
+        Self { replicas: placed.replicas, removing: placed.removing }
+    }
 }
 
 /// A topic.
@@ -61,6 +95,8 @@ pub struct TopicImage {
     pub partitions: Vec<PartitionImage>,
     /// Its own configuration; the rest is the brokers' and the defaults.
     pub overrides: BTreeMap<String, String>,
+    /// It has as many replicas as is usual, and gets more when there are more nodes.
+    pub usual_replication: bool,
 }
 
 impl TopicImage {
@@ -153,6 +189,22 @@ impl MetadataImage {
                 Ok(())
             }
             Command::NodeRegistered(node) => self.register(node),
+            Command::NodeRemoved(NodeRemoved { node }) => {
+                self.nodes.remove(&node);
+                self.node_overrides.remove(&node);
+                Ok(())
+            }
+            Command::PartitionPlaced(PartitionPlaced { topic_id: id, partition, placement }) => {
+                let placed = self.placed(placement.into_iter().collect()).pop().unwrap_or_default();
+                self.change(topic_id(&id)?, |topic| {
+                    if let Some(slot) =
+                        usize::try_from(partition).ok().and_then(|p| topic.partitions.get_mut(p))
+                    {
+                        *slot = placed;
+                    }
+                });
+                Ok(())
+            }
             Command::Counters(Counters { next_replica_id }) => {
                 self.next_replica_id = self.next_replica_id.max(next_replica_id);
                 Ok(())
@@ -183,12 +235,13 @@ impl MetadataImage {
         }));
         commands.extend(self.nodes.values().map(NodeImage::registered));
         commands.extend(self.topics().map(|t| {
-            let partitions = t.partitions.iter().map(|p| Placement { replicas: p.replicas.clone() });
+            let partitions = t.partitions.iter().map(PartitionImage::placement);
             Command::TopicCreated(TopicCreated {
                 name: t.name.to_string(),
                 topic_id: t.id.0.as_bytes().to_vec(),
                 partitions: partitions.collect(),
                 overrides: t.overrides.clone(),
+                usual_replication: t.usual_replication,
             })
         }));
         commands
@@ -197,17 +250,18 @@ impl MetadataImage {
     fn create(&mut self, created: TopicCreated) -> Result<(), CommandError> {
         let name = TopicName::new(&created.name)
             .map_err(|error| CommandError::Batch { reason: error.to_string() })?;
-        let partitions = self.placed(created.partitions);
+        let partitions = self.placed(created.partitions.clone());
         self.partitions += partitions.len();
         let id = topic_id(&created.topic_id)?;
-        self.put(TopicImage { name, id, partitions, overrides: created.overrides });
+        let TopicCreated { overrides, usual_replication, .. } = created;
+        self.put(TopicImage { name, id, partitions, overrides, usual_replication });
         Ok(())
     }
 
     fn placed(&mut self, partitions: Vec<Placement>) -> Vec<PartitionImage> {
         let highest = partitions.iter().flat_map(|p| &p.replicas).map(|r| r.replica_id).max();
         self.next_replica_id = self.next_replica_id.max(highest.map_or(0, |id| id + 1));
-        partitions.into_iter().map(|p| PartitionImage { replicas: p.replicas }).collect()
+        partitions.into_iter().map(PartitionImage::from).collect()
     }
 
     fn change(&mut self, id: TopicId, how: impl FnOnce(&mut TopicImage)) {
@@ -228,8 +282,9 @@ impl MetadataImage {
         let directory_id = topic_id(&node.directory_id)?.0;
         let kafka_port = u16::try_from(node.kafka_port)
             .map_err(|_| CommandError::Batch { reason: format!("port {}", node.kafka_port) })?;
-        let NodeRegistered { node: id, kafka_host, rack, .. } = node;
-        self.nodes.insert(id, NodeImage { id, directory_id, kafka_host, kafka_port, rack });
+        let NodeRegistered { node: id, kafka_host, rack, rpc_addr, metadata_replica, .. } = node;
+        let image = NodeImage { id, directory_id, kafka_host, kafka_port, rack, rpc_addr, metadata_replica };
+        self.nodes.insert(id, image);
         Ok(())
     }
 }
@@ -259,19 +314,24 @@ mod tests {
     fn image() -> MetadataImage {
         let mut image = MetadataImage::default();
         let id = |n: u128| Uuid::from_u128(n).as_bytes().to_vec();
-        let placement = |replica_id| Placement { replicas: vec![Replica { node: 1, replica_id }] };
+        let placement = |replica_id| Placement {
+            replicas: vec![Replica { node: 1, replica_id, is_late: false }],
+            removing: vec![],
+        };
         for command in [
             Command::TopicCreated(TopicCreated {
                 name: "a".into(),
                 topic_id: id(1),
                 partitions: vec![placement(1), placement(2)],
                 overrides: BTreeMap::new(),
+                usual_replication: false,
             }),
             Command::TopicCreated(TopicCreated {
                 name: "b".into(),
                 topic_id: id(2),
                 partitions: vec![placement(3)],
                 overrides: BTreeMap::new(),
+                usual_replication: false,
             }),
             Command::PartitionsAdded(PartitionsAdded { topic_id: id(2), partitions: vec![placement(4)] }),
             Command::TopicDeleted(TopicDeleted { topic_id: id(1) }),
@@ -282,6 +342,8 @@ mod tests {
                 kafka_host: "h".into(),
                 kafka_port: 9092,
                 rack: None,
+                rpc_addr: "h:8400".into(),
+                metadata_replica: 4,
             }),
             group_configured("g", &[("share.isolation.level", "read_committed")]),
             group_configured("h", &[("share.isolation.level", "read_committed")]),

@@ -8,6 +8,7 @@ mod image;
 
 pub use command::{
     BrokerConfigured, ClientMetricsConfigured, Command, CommandError, GroupConfigured, NodeRegistered,
-    PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured, TopicCreated, TopicDeleted,
+    NodeRemoved, PartitionPlaced, PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured,
+    TopicCreated, TopicDeleted,
 };
 pub use image::{MetadataImage, NodeImage, PartitionImage, TopicImage};

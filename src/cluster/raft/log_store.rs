@@ -9,18 +9,24 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
+use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
-use openraft::{EntryPayload, OptionalSend};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::timeout;
 
-use super::types::{Entry, LogId, Proposal, Types, Vote, log_id, membership_from, membership_to, term_of};
+use super::network::APPEND_BYTES;
+use super::rpc::ENTRIES_MAX;
+use super::standing::Standing;
+use super::types::{
+    Entry, LogId, Payload, Proposal, Types, Vote, log_id, membership_from, membership_to, term_of,
+};
 use crate::cluster::durability::Durability;
 use crate::model::RaftIndex;
-use crate::partition::{Membership, Partition, Payload, Proposed};
+use crate::partition::{self, Membership, Partition, Proposed, Replicated};
 use crate::storage::{EntryKind, GroupId, IndexEntry, Marker, VoteRecord, Votes};
 
-/// The most entries that one read brings.
-const READ_ENTRIES_MAX: u64 = 4096;
+/// How long a log may take to start over from a snapshot.
+const REBUILT_WITHIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +35,9 @@ pub(super) struct LogStore {
     pub group: GroupId,
     pub votes: Arc<Votes>,
     pub durability: Arc<Durability>,
+    pub standing: Arc<Standing>,
+    /// Counts how often the log started over: openraft does not wait with appends behind a snapshot for it.
+    pub rebuilds: watch::Receiver<u64>,
     /// Notified when votes cannot be kept.
     pub failed: Arc<Notify>,
 }
@@ -37,14 +46,26 @@ impl LogStore {
     fn stored(&self, index: RaftIndex) -> io::Result<Entry> {
         let missing = || io::Error::other(format!("raft index {index} is not in the log"));
         let entry: IndexEntry = self.partition.reader().entry(index).ok_or_else(missing)?;
-        let payload = match entry.kind {
-            EntryKind::Term => EntryPayload::Blank,
-            EntryKind::Membership => EntryPayload::Membership(membership_from(&self.membership_at(index)?)),
-            EntryKind::Batch | EntryKind::LogStart | EntryKind::Void => {
-                EntryPayload::Normal(Proposal::Stored(entry))
-            }
+        let membership = match entry.kind {
+            EntryKind::Membership => Some(membership_from(&self.membership_at(index)?)),
+            EntryKind::Term | EntryKind::Batch | EntryKind::LogStart | EntryKind::Void => None,
         };
+        let payload = Payload::stored(entry, membership);
         Ok(openraft::Entry { log_id: log_id(u64::from(entry.term), index), payload })
+    }
+
+    /// Waits for the snapshot that `first` follows, if it is still being taken over.
+    async fn room_for(&mut self, first: Option<RaftIndex>) {
+        let has_room = |partition: &Partition| {
+            let last = partition.last_entry().or(partition.before_first());
+            first.is_none_or(|first| first <= last.map_or(0, |(_, index)| index + 1))
+        };
+        while !has_room(&self.partition) {
+            if !matches!(timeout(REBUILT_WITHIN, self.rebuilds.changed()).await, Ok(Ok(()))) {
+                // The append says what is missing.
+                return;
+            }
+        }
     }
 
     fn membership_at(&self, index: RaftIndex) -> io::Result<Membership> {
@@ -73,17 +94,31 @@ impl LogStore {
 fn proposed(entry: Entry) -> Proposed {
     let (term, index) = (term_of(&entry.log_id), entry.log_id.index);
     let (payload, expected_term) = match entry.payload {
-        EntryPayload::Blank => (Payload::Term, None),
-        EntryPayload::Membership(m) => (Payload::Membership(membership_to(&m)), None),
-        EntryPayload::Normal(Proposal::Batch { batch, expected_term }) => {
-            (Payload::Batch(*batch), expected_term)
+        Payload::Blank => (partition::Payload::Term, None),
+        Payload::Membership(m) => (partition::Payload::Membership(membership_to(&m)), None),
+        Payload::Normal(Proposal::Batch { batch, expected_term }) => {
+            (partition::Payload::Batch(*batch), expected_term)
         }
-        EntryPayload::Normal(Proposal::LogStart(offset)) => (Payload::LogStart(offset), None),
-        EntryPayload::Normal(Proposal::Stored(at)) => {
-            unreachable!("an entry that is in the log already is appended again: {at:?}")
+        Payload::Normal(Proposal::LogStart(offset)) => (partition::Payload::LogStart(offset), None),
+        Payload::Normal(Proposal::Stored(_)) | Payload::Received { .. } => {
+            unreachable!("an entry that is in a log already is proposed again: {}", entry.payload)
         }
     };
     Proposed { term, index, expected_term, payload }
+}
+
+/// What a leader sent, if that is where the entries are from.
+fn replicated(entries: Vec<Entry>) -> Result<Vec<Replicated>, Vec<Entry>> {
+    if !entries.iter().all(|entry| matches!(entry.payload, Payload::Received { .. })) {
+        return Err(entries);
+    }
+    let verbatim = |entry: Entry| match entry.payload {
+        Payload::Received { entry: received, .. } => {
+            Some(Replicated { term: term_of(&entry.log_id), index: entry.log_id.index, entry: *received })
+        }
+        Payload::Blank | Payload::Membership(_) | Payload::Normal(_) => None,
+    };
+    Ok(entries.into_iter().filter_map(verbatim).collect())
 }
 
 impl RaftLogReader<Types> for LogStore {
@@ -102,7 +137,15 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
-        self.read(start..end.min(start + READ_ENTRIES_MAX))
+        let end = end.min(start + ENTRIES_MAX as u64);
+        let lengths = (start..end).map_while(|index| self.partition.reader().entry(index).map(|e| e.length));
+        let fits = lengths.scan(0_usize, |sum, length| {
+            *sum += length as usize;
+            Some(*sum <= APPEND_BYTES)
+        });
+        // One always goes, however large.
+        let count = fits.take_while(|fits| *fits).count().max(1) as u64;
+        self.read(start..end.min(start + count))
     }
 }
 
@@ -125,8 +168,8 @@ impl RaftLogStorage<Types> for LogStore {
             voted_for: vote.leader_id.voted_for,
             committed: vote.committed,
         };
-        if vote.leader_id.term <= 1 {
-            // A vote says that there was a log: the first entry, the membership, goes first.
+        if vote.leader_id.term <= 1 || self.partition.last_entry().is_none() {
+            // A vote says that there was a log: its files, and a founder's first entry, go first.
             self.durability.synced(&self.partition).await?;
         }
         let (saved, wait) = oneshot::channel();
@@ -136,6 +179,9 @@ impl RaftLogStorage<Types> for LogStore {
         if saved.is_err() && self.votes.failed() {
             self.failed.notify_one();
         }
+        if saved.is_ok() {
+            self.standing.on_vote(record.term, record.committed.then_some(record.voted_for));
+        }
         saved
     }
 
@@ -144,8 +190,15 @@ impl RaftLogStorage<Types> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries = entries.into_iter().map(proposed).collect();
-        let appended = self.partition.append(entries, self.durability.now_ms()).map_err(io::Error::other)?;
+        let now_ms = self.durability.now_ms();
+        let appended = match replicated(entries.into_iter().collect()) {
+            Ok(entries) => {
+                self.room_for(entries.first().map(|entry| entry.index)).await;
+                self.partition.append_replicated(entries, now_ms)
+            }
+            Err(entries) => self.partition.append(entries.into_iter().map(proposed).collect(), now_ms),
+        };
+        let appended = appended.map_err(io::Error::other)?;
         self.durability.settle(&self.partition, appended, move |result| flushed.io_completed(result));
         Ok(())
     }

@@ -8,14 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, SnapshotMeta};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
-use openraft::{EntryPayload, OptionalSend};
+use tokio::sync::watch;
 
-use super::types::{LogId, Outcome, Proposal, StoredMembership, Types, log_id, membership_from, term_of};
+use super::standing::Standing;
+use super::types::{
+    LogId, Outcome, Payload, Proposal, StoredMembership, Types, log_id, membership_from, term_of,
+};
+use crate::cluster::durability::Durability;
 use crate::model::RaftIndex;
-use crate::partition::{Membership, Partition};
-use crate::storage::{EntryKind, IndexEntry};
+use crate::partition::{Foundation, Membership, Partition};
+use crate::storage::{EntryKind, IndexEntry, StorageError};
 
 /// Where the metadata group's agreed commands go.
 pub(in crate::cluster) trait Commands: Send + Sync {
@@ -26,6 +31,21 @@ pub(in crate::cluster) trait Commands: Send + Sync {
     /// If it cannot be applied: the group stops, since going on would make another state than the
     /// log says.
     fn apply(&self, index: RaftIndex, batch: &Bytes) -> io::Result<()>;
+
+    /// From where on commands of this log are to be applied (exclusive).
+    ///
+    /// # Errors
+    /// [`StorageError`] if the log begins behind what is known: commands are missing.
+    fn applied(&self, partition: &Partition) -> Result<Option<RaftIndex>, StorageError>;
+
+    /// Everything that was applied, for a replica that starts from it.
+    fn image(&self) -> Bytes;
+
+    /// Takes over what [`Self::image`] made elsewhere, unless more is known here; durable when this returns.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn install(&self, image: &[u8]) -> io::Result<()>;
 }
 
 /// What the machine shares with its group's handle.
@@ -60,6 +80,10 @@ pub(super) struct Machine {
     pub partition: Arc<Partition>,
     pub commands: Option<Arc<dyn Commands>>,
     pub progress: Arc<Progress>,
+    pub standing: Arc<Standing>,
+    pub rebuilds: watch::Sender<u64>,
+    /// What a rebuilt log is stamped with.
+    pub durability: Arc<Durability>,
     /// The log id of the last applied entry, and the newest applied membership.
     pub last_applied: Option<LogId>,
     pub membership: StoredMembership,
@@ -99,13 +123,17 @@ impl Machine {
     fn apply_entry(&mut self, entry: &openraft::type_config::alias::EntryOf<Types>) -> io::Result<Outcome> {
         let index = entry.log_id.index;
         let outcome = match &entry.payload {
-            EntryPayload::Normal(Proposal::Stored(at)) => self.apply_stored(index, at)?,
-            EntryPayload::Blank => self.apply_marker(index)?,
-            EntryPayload::Membership(membership) => {
+            Payload::Normal(Proposal::Stored(at)) => self.apply_stored(index, at)?,
+            Payload::Blank => {
+                let outcome = self.apply_marker(index)?;
+                self.standing.on_term_applied(term_of(&entry.log_id));
+                outcome
+            }
+            Payload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
                 self.apply_marker(index)?
             }
-            EntryPayload::Normal(other) => {
+            other @ (Payload::Normal(_) | Payload::Received { .. }) => {
                 return Err(io::Error::other(format!(
                     "{other} at raft index {index} was not read from the log"
                 )));
@@ -155,19 +183,67 @@ impl RaftStateMachine<Types> for Machine {
         }
     }
 
+    /// The log starts over at what the leader sent: everything before is gone there.
     async fn install_snapshot(
         &mut self,
         meta: &SnapshotMetaOf<Types>,
-        _data: Vec<u8>,
+        data: Vec<u8>,
     ) -> Result<(), io::Error> {
-        Err(io::Error::other(format!("a snapshot up to {:?} came to a cluster of one", meta.last_log_id)))
+        let invalid = |e: String| io::Error::new(io::ErrorKind::InvalidData, e);
+        let Some(last) = meta.last_log_id else {
+            return Err(invalid("a snapshot of nothing".into()));
+        };
+        let mut rest = &data[..];
+        let foundation = Foundation::decode(part(&mut rest)?).map_err(|e| invalid(e.to_string()))?;
+        if foundation.before != (term_of(&last), last.index) {
+            return Err(invalid(format!(
+                "a snapshot of {last} holds the state as of {:?}",
+                foundation.before
+            )));
+        }
+        // Before the log: one that begins behind its image has lost commands.
+        if let Some(commands) = &self.commands {
+            commands.install(part(&mut rest)?)?;
+        }
+        self.partition.rebuild(foundation, self.durability.now_ms()).map_err(io::Error::other)?;
+        self.rebuilds.send_modify(|count| *count += 1);
+        self.last_applied = Some(last);
+        self.membership = meta.last_membership.clone();
+        self.progress.applied_next.store(last.index + 1, std::sync::atomic::Ordering::Release);
+        self.standing.on_term_applied(term_of(&last));
+        self.partition.announce();
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<Types, Vec<u8>>>, io::Error> {
         // What was purged counts as covered, or openraft would take the log for one with a hole.
-        let purged = self.partition.before_first().map(|(term, index)| log_id(term, index));
-        Ok(purged.map(|last| covered(Some(last), &self.membership)))
+        let Some(foundation) = self.partition.foundation().map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        let (term, index) = foundation.before;
+        let membership = stored_membership(foundation.state.membership.clone());
+        let mut snapshot = covered(Some(log_id(term, index)), &membership);
+        put_part(&mut snapshot.snapshot, &foundation.encode());
+        if let Some(commands) = &self.commands {
+            put_part(&mut snapshot.snapshot, &commands.image());
+        }
+        Ok(Some(snapshot))
     }
+}
+
+/// Parts of a snapshot's data go one after the other, each behind its length.
+fn put_part(out: &mut Vec<u8>, part: &[u8]) {
+    out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+    out.extend_from_slice(part);
+}
+
+fn part<'a>(input: &mut &'a [u8]) -> io::Result<&'a [u8]> {
+    let short = || io::Error::new(io::ErrorKind::UnexpectedEof, "a snapshot ends early");
+    let (length, rest) = input.split_first_chunk::<8>().ok_or_else(short)?;
+    let length = usize::try_from(u64::from_be_bytes(*length)).map_err(|_| short())?;
+    let (part, rest) = rest.split_at_checked(length).ok_or_else(short)?;
+    *input = rest;
+    Ok(part)
 }
 
 /// The snapshot of a group up to `last`: nothing but how far it reaches.

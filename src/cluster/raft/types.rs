@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use openraft::entry::RaftPayload;
 use openraft::impls::EmptyNode;
 use openraft::raft::responder::Responder;
 use openraft::type_config::AsyncRuntime;
@@ -11,8 +12,8 @@ use openraft_rt_tokio::TokioRuntime;
 use tokio::sync::oneshot;
 
 use crate::model::Offset;
-use crate::partition::{CheckedBatch, Membership, Refusal};
-use crate::storage::IndexEntry;
+use crate::partition::{CheckedBatch, Membership, ReceivedEntry, Refusal};
+use crate::storage::{EntryKind, IndexEntry};
 
 /// Replicas are named by replica id; terms are Kafka's leader epochs.
 ///
@@ -28,7 +29,7 @@ impl openraft::RaftTypeConfig for Types {
     type Term = u64;
     type LeaderId = LeaderId;
     type Vote = openraft::impls::Vote<LeaderId>;
-    type Payload = openraft::EntryPayload<Proposal, u64, EmptyNode>;
+    type Payload = Payload;
     type Entry = openraft::Entry<<LeaderId as RaftLeaderId>::Committed, Self::Payload>;
     type AsyncRuntime = TokioRuntime;
     type Responder<T>
@@ -83,6 +84,74 @@ impl fmt::Display for Proposal {
             Self::Batch { batch, .. } => write!(f, "batch of {} bytes", batch.header.size),
             Self::LogStart(offset) => write!(f, "log start {offset}"),
             Self::Stored(entry) => write!(f, "{:?} at {}", entry.kind, entry.offset),
+        }
+    }
+}
+
+/// What an entry of the log holds, on its way through openraft.
+#[derive(Clone, Debug)]
+pub(super) enum Payload {
+    /// A new leader's first entry.
+    Blank,
+    Membership(RaftMembership),
+    Normal(Proposal),
+    /// From another leader: its stored bytes, which go into this log as they are.
+    Received {
+        entry: Box<ReceivedEntry>,
+        membership: Option<RaftMembership>,
+    },
+}
+
+impl Payload {
+    /// What a leader sent.
+    pub(super) fn received(entry: ReceivedEntry) -> Self {
+        let membership = entry.membership().map(membership_from);
+        Self::Received { entry: Box::new(entry), membership }
+    }
+
+    /// What lies in this log at `entry`; `membership` if it is one.
+    pub(super) fn stored(entry: IndexEntry, membership: Option<RaftMembership>) -> Self {
+        match (entry.kind, membership) {
+            (EntryKind::Term, _) => Self::Blank,
+            (_, Some(membership)) => Self::Membership(membership),
+            (_, None) => Self::Normal(Proposal::Stored(entry)),
+        }
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blank => f.write_str("term"),
+            Self::Membership(membership) => write!(f, "membership {membership}"),
+            Self::Normal(proposal) => write!(f, "{proposal}"),
+            Self::Received { entry, .. } => write!(f, "{:?} of {} bytes", entry.kind(), entry.len()),
+        }
+    }
+}
+
+impl RaftPayload for Payload {
+    type D = Proposal;
+    type NodeId = u64;
+    type Node = EmptyNode;
+
+    fn blank() -> Self {
+        Self::Blank
+    }
+
+    fn with_normal(self, data: Proposal) -> Self {
+        Self::Normal(data)
+    }
+
+    fn with_membership(self, membership: RaftMembership) -> Self {
+        Self::Membership(membership)
+    }
+
+    fn get_membership(&self) -> Option<RaftMembership> {
+        match self {
+            Self::Membership(membership) => Some(membership.clone()),
+            Self::Received { membership, .. } => membership.clone(),
+            Self::Blank | Self::Normal(_) => None,
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct AlterConfigs;
 impl Handler for AlterConfigs {
     const KEY: ApiKey = ApiKey::AlterConfigs;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+    const CONTROLLER: bool = true;
     type Request = AlterConfigsRequest;
     type Response = AlterConfigsResponse;
 
@@ -25,21 +26,28 @@ impl Handler for AlterConfigs {
         request: AlterConfigsRequest,
     ) -> Result<AlterConfigsResponse, BrokerError> {
         let altered = alter_each(ctx, &request.resources, request.validate_only).await;
-        let answer = |(asked, altered): (AlterConfigsResource, Result<(), Refusal>)| {
-            let out = AlterConfigsResourceResponse::default()
-                .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name);
-            match altered {
-                Ok(()) => out.with_error_message(None),
-                Err(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
-            }
-        };
-        let responses = request.resources.into_iter().zip(altered).map(answer).collect();
+        let answers = request.resources.into_iter().zip(&altered);
+        let responses = answers.map(|(asked, altered)| answer(asked, altered.as_ref().err())).collect();
         Ok(AlterConfigsResponse::default().with_responses(responses))
     }
 
     fn refused(_code: ErrorCode) -> AlterConfigsResponse {
         AlterConfigsResponse::default()
+    }
+
+    fn not_taken(request: AlterConfigsRequest, refusal: &Refusal) -> AlterConfigsResponse {
+        let responses = request.resources.into_iter().map(|asked| answer(asked, Some(refusal))).collect();
+        AlterConfigsResponse::default().with_responses(responses)
+    }
+}
+
+fn answer(asked: AlterConfigsResource, refusal: Option<&Refusal>) -> AlterConfigsResourceResponse {
+    let out = AlterConfigsResourceResponse::default()
+        .with_resource_type(asked.resource_type)
+        .with_resource_name(asked.resource_name);
+    match refusal {
+        None => out.with_error_message(None),
+        Some(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `CreatePartitions` (key 37), v0-3. v2 flexible. Source: KIP-195
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use crate::broker::BrokerError;
@@ -17,6 +17,7 @@ pub(super) struct CreatePartitions;
 impl Handler for CreatePartitions {
     const KEY: ApiKey = ApiKey::CreatePartitions;
     const VERSIONS: RangeInclusive<i16> = 0..=3;
+    const CONTROLLER: bool = true;
     type Request = CreatePartitionsRequest;
     type Response = CreatePartitionsResponse;
 
@@ -48,6 +49,18 @@ impl Handler for CreatePartitions {
 
     fn refused(_code: ErrorCode) -> CreatePartitionsResponse {
         CreatePartitionsResponse::default()
+    }
+
+    fn not_taken(request: CreatePartitionsRequest, refusal: &Refusal) -> CreatePartitionsResponse {
+        let mut seen = HashSet::with_capacity(request.topics.len());
+        let topics = request.topics.into_iter().filter(|topic| seen.insert(topic.name.clone()));
+        let result = |topic: CreatePartitionsTopic| {
+            CreatePartitionsTopicResult::default()
+                .with_name(topic.name)
+                .with_error_code(refusal.code.code())
+                .with_error_message(refusal.text())
+        };
+        CreatePartitionsResponse::default().with_results(topics.map(result).collect())
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) struct CreateTopics;
 impl Handler for CreateTopics {
     const KEY: ApiKey = ApiKey::CreateTopics;
     const VERSIONS: RangeInclusive<i16> = 2..=7;
+    const CONTROLLER: bool = true;
     type Request = CreateTopicsRequest;
     type Response = CreateTopicsResponse;
 
@@ -54,6 +55,11 @@ impl Handler for CreateTopics {
 
     fn refused(_code: ErrorCode) -> CreateTopicsResponse {
         CreateTopicsResponse::default()
+    }
+
+    fn not_taken(request: CreateTopicsRequest, refusal: &Refusal) -> CreateTopicsResponse {
+        let results = once_each(&request.topics).into_iter().map(|(t, _)| refused(t.name.clone(), refusal));
+        CreateTopicsResponse::default().with_topics(results.collect())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 use crate::broker::BrokerError;
 use crate::cluster::TopicImage;
@@ -13,6 +16,11 @@ use crate::wire::messages::delete_records_response::{
 };
 use crate::wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use crate::wire::{ApiKey, ErrorCode};
+
+/// The longest that one request may take, whatever the client allows, and the shortest: agreeing takes its time, which
+/// Kafka does not need while a leader is alone.
+const WITHIN_MAX: Duration = Duration::from_mins(5);
+const WITHIN_MIN: Duration = Duration::from_secs(1);
 
 pub(super) struct DeleteRecords;
 
@@ -27,6 +35,8 @@ impl Handler for DeleteRecords {
         request: DeleteRecordsRequest,
     ) -> Result<DeleteRecordsResponse, BrokerError> {
         let image = ctx.broker.image();
+        let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        let deadline = Instant::now() + timeout.clamp(WITHIN_MIN, WITHIN_MAX);
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {
             let topic = image.topic(&asked.name);
@@ -35,7 +45,10 @@ impl Handler for DeleteRecords {
                 let deleted = match topic {
                     None => Err(ErrorCode::UnknownTopicOrPartition),
                     Some(topic) if topic.is_internal() => Err(ErrorCode::InvalidTopicException),
-                    Some(topic) => delete(ctx, topic, index, before).await,
+                    // A leader that finds no majority would wait for it.
+                    Some(topic) => timeout_at(deadline, delete(ctx, topic, index, before))
+                        .await
+                        .unwrap_or(Err(ErrorCode::RequestTimedOut)),
                 };
                 let (low_watermark, code) = match deleted {
                     Ok(offset) => (offset, 0),

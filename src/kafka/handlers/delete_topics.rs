@@ -24,6 +24,7 @@ pub(super) struct DeleteTopics;
 impl Handler for DeleteTopics {
     const KEY: ApiKey = ApiKey::DeleteTopics;
     const VERSIONS: RangeInclusive<i16> = 1..=6;
+    const CONTROLLER: bool = true;
     type Request = DeleteTopicsRequest;
     type Response = DeleteTopicsResponse;
 
@@ -69,6 +70,22 @@ impl Handler for DeleteTopics {
     fn refused(_code: ErrorCode) -> DeleteTopicsResponse {
         DeleteTopicsResponse::default()
     }
+
+    fn not_taken(request: DeleteTopicsRequest, refusal: &Refusal) -> DeleteTopicsResponse {
+        let by_name = |name: TopicName| DeleteTopicState::default().with_name(Some(name));
+        let mut asked = request.topics;
+        asked.extend(request.topic_names.into_iter().map(by_name));
+        let mut seen = HashSet::with_capacity(asked.len());
+        asked.retain(|topic| seen.insert(key(topic)));
+        let result = |topic: DeleteTopicState| {
+            DeletableTopicResult::default()
+                .with_name(topic.name)
+                .with_topic_id(topic.topic_id)
+                .with_error_code(refusal.code.code())
+                .with_error_message(refusal.text())
+        };
+        DeleteTopicsResponse::default().with_responses(asked.into_iter().map(result).collect())
+    }
 }
 
 /// Topics that the request means twice, once by id and once by name.
@@ -107,5 +124,24 @@ async fn delete(ctx: &Context, which: &TopicRef) -> Result<(TopicName, TopicId),
             Err(Refusal { code: ErrorCode::InvalidRequest, ..Refusal::from(error) })
         }
         Err(error) => Err(Refusal::from(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_controller_each_topic_is_answered_once_by_what_the_client_named() {
+        let name = |name: &'static str| TopicName(StrBytes::from_static_str(name));
+        let by_id = DeleteTopicState::default().with_name(None).with_topic_id(Uuid::from_u128(7));
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![name("a"), name("b"), name("a")])
+            .with_topics(vec![by_id.clone(), by_id]);
+        let refusal = Refusal::new(ErrorCode::NotController, "elsewhere");
+        let answered = DeleteTopics::not_taken(request, &refusal).responses;
+        assert!(answered.iter().all(|one| one.error_code == ErrorCode::NotController.code()));
+        let named: Vec<_> = answered.iter().map(|one| (one.name.clone(), one.topic_id.as_u128())).collect();
+        assert_eq!(named, [(None, 7), (Some(name("a")), 0), (Some(name("b")), 0)]);
     }
 }

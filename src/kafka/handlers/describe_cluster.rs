@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::CLUSTER_OPERATIONS;
 use super::metadata::controller;
 use crate::broker::BrokerError;
+use crate::cluster::NodeImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
@@ -32,17 +33,16 @@ impl Handler for DescribeCluster {
             return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
         }
         let image = ctx.broker.image();
-        let broker = |node: &crate::cluster::NodeImage| {
-            DescribeClusterBroker::default()
-                .with_broker_id(BrokerId(node.id))
-                .with_host(StrBytes::from_string(node.kafka_host.clone()))
-                .with_port(i32::from(node.kafka_port))
-                .with_rack(node.rack.clone().map(StrBytes::from_string))
+        let living = ctx.broker.living_nodes(&image);
+        let is_listed = |node: &&NodeImage| {
+            let is_fenced = node.is_serving() && !ctx.broker.is_alive(node.id);
+            living.iter().any(|other| other.id == node.id) || (is_fenced && request.include_fenced_brokers)
         };
+        let listed = image.nodes.values().filter(is_listed);
         let mut response = DescribeClusterResponse::default()
             .with_cluster_id(StrBytes::from_string(ctx.broker.cluster_id_text()))
-            .with_controller_id(controller(&image))
-            .with_brokers(image.nodes.values().map(broker).collect());
+            .with_controller_id(controller(ctx, &living))
+            .with_brokers(listed.map(|node| broker(node, !living.contains(node))).collect());
         if request.include_cluster_authorized_operations {
             response.cluster_authorized_operations = CLUSTER_OPERATIONS;
         }
@@ -52,6 +52,15 @@ impl Handler for DescribeCluster {
     fn refused(code: ErrorCode) -> DescribeClusterResponse {
         DescribeClusterResponse::default().with_error_code(code.code()).with_controller_id(BrokerId(-1))
     }
+}
+
+fn broker(node: &NodeImage, is_fenced: bool) -> DescribeClusterBroker {
+    DescribeClusterBroker::default()
+        .with_broker_id(BrokerId(node.id))
+        .with_host(StrBytes::from_string(node.kafka_host.clone()))
+        .with_port(i32::from(node.kafka_port))
+        .with_rack(node.rack.clone().map(StrBytes::from_string))
+        .with_is_fenced(is_fenced)
 }
 
 fn fault(endpoint_type: i8) -> Option<Refusal> {

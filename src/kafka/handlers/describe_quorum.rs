@@ -1,6 +1,7 @@
 //! `DescribeQuorum` (key 55), v0-2. Source: KIP-595. v1 when voters were heard of (KIP-836) · v2 directory ids, nodes (KIP-853)
 //!
-//! Of the metadata's group alone, the one that Kafka has: those of topics show in `DescribeTopicPartitions`.
+//! Of the metadata's group alone, the one that Kafka has: those of topics show in `DescribeTopicPartitions`. The
+//! controller answers: only it knows how far the others are.
 
 use std::ops::RangeInclusive;
 
@@ -28,6 +29,7 @@ pub(super) struct DescribeQuorum;
 impl Handler for DescribeQuorum {
     const KEY: ApiKey = ApiKey::DescribeQuorum;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+    const CONTROLLER: bool = true;
     type Request = DescribeQuorumRequest;
     type Response = DescribeQuorumResponse;
 
@@ -79,6 +81,7 @@ fn described(quorum: &Quorum, version: i16) -> PartitionData {
         .with_leader_epoch(quorum.lines.leader_epoch.0)
         .with_high_watermark(quorum.lines.high_watermark.0)
         .with_current_voters(quorum.voters.iter().map(state).collect())
+        .with_observers(quorum.observers.iter().map(state).collect())
 }
 
 fn nodes(ctx: &Context, quorum: &Quorum) -> Vec<Node> {
@@ -90,7 +93,9 @@ fn nodes(ctx: &Context, quorum: &Quorum) -> Vec<Node> {
             .with_port(node.kafka_port);
         Node::default().with_node_id(BrokerId(node.id)).with_listeners(vec![listener])
     };
-    quorum.voters.iter().filter_map(|voter| image.nodes.get(&voter.node)).map(node).collect()
+    let all = quorum.voters.iter().chain(&quorum.observers);
+    let known = all.filter_map(|voter| image.nodes.get(&voter.node)).filter(|node| node.is_serving());
+    known.map(node).collect()
 }
 
 fn unknown(topic: &AskedTopic, version: i16) -> TopicData {

@@ -1,12 +1,12 @@
 //! `DescribeTopicPartitions` (key 75), v0: topics page by page. Source: KIP-966
 //!
-//! Replicas that may be elected beyond the in-sync ones are always none: there is one replica.
+//! Replicas that may be elected beyond the in-sync ones are always none: which one may be is decided by what it has.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::TOPIC_OPERATIONS;
-use super::metadata::INTERNAL;
+use super::metadata::{INTERNAL, leader};
 use crate::broker::BrokerError;
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::Handler;
@@ -103,7 +103,7 @@ impl Page<'_> {
             return;
         };
         let end = topic.partitions.len().min(begin.saturating_add(self.left));
-        let described = (begin..end).filter_map(|index| partition(self.ctx, topic, index));
+        let described = (begin..end).filter_map(|index| partition(self.ctx, self.image, topic, index));
         let partitions: Vec<_> = described.collect();
         self.left -= partitions.len();
         self.topics.push(
@@ -122,12 +122,13 @@ impl Page<'_> {
 
 fn partition(
     ctx: &Context,
+    image: &MetadataImage,
     topic: &TopicImage,
     index: usize,
 ) -> Option<DescribeTopicPartitionsResponsePartition> {
     let (placed, index) = (topic.partitions.get(index)?, i32::try_from(index).ok()?);
     let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
-    let leader = ctx.broker.leader(topic, index);
+    let leader = leader(ctx, image, topic, index);
     let code = if leader.node < 0 { ErrorCode::LeaderNotAvailable.code() } else { 0 };
     Some(
         DescribeTopicPartitionsResponsePartition::default()

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::leader_instead;
 use crate::broker::{self, BrokerError, FetchPlan, FetchedPartition, Isolation};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, Handler, Reply};
@@ -25,6 +26,10 @@ use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
 /// Before this version a topic whose `compression.type` is zstd cannot be read.
 const ZSTD_SINCE: i16 = 10;
+/// The first version whose readers say where they are, and read from followers too (KIP-392).
+const NEAR_SINCE: i16 = 11;
+/// The first version that says where the leader is (KIP-951).
+const LEADER_SINCE: i16 = 16;
 
 pub(super) struct Fetch;
 
@@ -57,7 +62,10 @@ impl Handler for Fetch {
         let mut fetched = if plan.partitions.is_empty() {
             Vec::new() // Kafka does not wait for nothing
         } else {
-            ctx.broker.fetch(&plan).await
+            match version >= NEAR_SINCE {
+                true => ctx.broker.fetch_near(&plan, &request.rack_id).await,
+                false => ctx.broker.fetch(&plan).await,
+            }
         }
         .into_iter();
         let mut answers = Vec::with_capacity(asked.len());
@@ -162,6 +170,9 @@ fn read(
     let version = ctx.version();
     let mut data = PartitionData::refused(asked.partition, ErrorCode::UnknownServerError.code());
     match fetched {
+        Some(Ok(fetched)) if fetched.is_behind => {
+            data.error_code = ErrorCode::OffsetNotAvailable.code();
+        }
         Some(Ok(fetched)) => {
             data.error_code = 0;
             data.high_watermark = fetched.high_watermark.0;
@@ -169,15 +180,14 @@ fn read(
             data.log_start_offset = fetched.log_start_offset.0;
             data.aborted = (isolation == Isolation::ReadCommitted).then(Vec::new); // none before transactions exist
             data.diverging = fetched.diverging.map(|(epoch, end)| (epoch.0, end.0));
+            data.preferred_read_replica = fetched.preferred.unwrap_or(-1);
             data.runs = fetched.runs;
         }
         Some(Err(error)) => {
             data.error_code = ErrorCode::from(&error).code();
-            if version >= 16
-                && matches!(error, BrokerError::NotLeader { .. } | BrokerError::FencedLeaderEpoch { .. })
-            {
-                let leader = ctx.broker.leader(&asked.topic, asked.partition);
-                data.current_leader = (leader.node >= 0).then_some((leader.node, leader.epoch.0));
+            if version >= LEADER_SINCE {
+                let leader = leader_instead(&ctx.broker, &asked.topic, asked.partition, &error);
+                data.current_leader = leader.map(|leader| (leader.node, leader.epoch.0));
             }
         }
         None => {}

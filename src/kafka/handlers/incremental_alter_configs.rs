@@ -18,6 +18,7 @@ pub(super) struct IncrementalAlterConfigs;
 impl Handler for IncrementalAlterConfigs {
     const KEY: ApiKey = ApiKey::IncrementalAlterConfigs;
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+    const CONTROLLER: bool = true;
     type Request = IncrementalAlterConfigsRequest;
     type Response = IncrementalAlterConfigsResponse;
 
@@ -26,21 +27,31 @@ impl Handler for IncrementalAlterConfigs {
         request: IncrementalAlterConfigsRequest,
     ) -> Result<IncrementalAlterConfigsResponse, BrokerError> {
         let altered = alter_each(ctx, &request.resources, request.validate_only).await;
-        let answer = |(asked, altered): (AlterConfigsResource, Result<(), Refusal>)| {
-            let out = AlterConfigsResourceResponse::default()
-                .with_resource_type(asked.resource_type)
-                .with_resource_name(asked.resource_name);
-            match altered {
-                Ok(()) => out.with_error_message(None),
-                Err(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
-            }
-        };
-        let responses = request.resources.into_iter().zip(altered).map(answer).collect();
+        let answers = request.resources.into_iter().zip(&altered);
+        let responses = answers.map(|(asked, altered)| answer(asked, altered.as_ref().err())).collect();
         Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
     }
 
     fn refused(_code: ErrorCode) -> IncrementalAlterConfigsResponse {
         IncrementalAlterConfigsResponse::default()
+    }
+
+    fn not_taken(
+        request: IncrementalAlterConfigsRequest,
+        refusal: &Refusal,
+    ) -> IncrementalAlterConfigsResponse {
+        let responses = request.resources.into_iter().map(|asked| answer(asked, Some(refusal))).collect();
+        IncrementalAlterConfigsResponse::default().with_responses(responses)
+    }
+}
+
+fn answer(asked: AlterConfigsResource, refusal: Option<&Refusal>) -> AlterConfigsResourceResponse {
+    let out = AlterConfigsResourceResponse::default()
+        .with_resource_type(asked.resource_type)
+        .with_resource_name(asked.resource_name);
+    match refusal {
+        None => out.with_error_message(None),
+        Some(refusal) => out.with_error_code(refusal.code.code()).with_error_message(refusal.text()),
     }
 }
 

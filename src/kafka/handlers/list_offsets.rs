@@ -16,6 +16,9 @@ use crate::wire::messages::list_offsets_response::{ListOffsetsPartitionResponse,
 use crate::wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::wire::{ApiKey, ErrorCode};
 
+/// The first version whose clients know `OFFSET_NOT_AVAILABLE`.
+const NOT_AVAILABLE_SINCE: i16 = 5;
+
 pub(super) struct ListOffsets;
 
 impl Handler for ListOffsets {
@@ -69,7 +72,14 @@ async fn find(
     let spec = spec(asked.timestamp, ctx.version()).ok_or(ErrorCode::UnsupportedVersion)?;
     let epoch = super::epoch(asked.current_leader_epoch);
     let found = ctx.broker.list_offset(topic, asked.partition_index, spec, epoch).await;
-    found.map_err(|error| ErrorCode::from(&error))
+    found.map_err(|error| match error {
+        BrokerError::NotLeader { .. } if ctx.broker.takes_over(topic, asked.partition_index) => {
+            // KIP-207, also for clients that do not know its code.
+            let knows = ctx.version() >= NOT_AVAILABLE_SINCE;
+            if knows { ErrorCode::OffsetNotAvailable } else { ErrorCode::LeaderNotAvailable }
+        }
+        error => ErrorCode::from(&error),
+    })
 }
 
 /// What a timestamp means, if the version has it.

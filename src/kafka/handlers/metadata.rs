@@ -10,11 +10,11 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
-use crate::broker::BrokerError;
-use crate::cluster::{MetadataImage, TopicImage};
+use crate::broker::{BrokerError, LeaderView};
+use crate::cluster::{MetadataImage, NodeImage, TopicImage};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
-use crate::model::{TopicId, TopicName as Name};
+use crate::model::{PartitionId, TopicId, TopicName as Name};
 use crate::wire::messages::metadata_request::MetadataRequestTopic;
 use crate::wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -43,11 +43,11 @@ impl Handler for Metadata {
             Some(asked) if asked.is_empty() && version == 0 => every_topic(ctx),
             Some(asked) => some_topics(ctx, asked, request.allow_auto_topic_creation).await,
         };
-        let image = ctx.broker.image();
+        let living = ctx.broker.living_nodes(&ctx.broker.image());
         let mut response = MetadataResponse::default()
-            .with_brokers(brokers(&image))
+            .with_controller_id(controller(ctx, &living))
+            .with_brokers(living.into_iter().map(broker).collect())
             .with_cluster_id(Some(StrBytes::from_string(ctx.broker.cluster_id_text())))
-            .with_controller_id(controller(&image))
             .with_topics(topics);
         if request.include_topic_authorized_operations {
             for topic in &mut response.topics {
@@ -132,26 +132,25 @@ async fn by_name(
     ctx.broker.image().topic(name).map(Arc::clone).ok_or(ErrorCode::UnknownTopicOrPartition)
 }
 
-/// Admin requests may go to any node; the first is named, so that all clients name the same.
-pub(super) fn controller(image: &MetadataImage) -> BrokerId {
-    BrokerId(image.nodes.keys().next().copied().unwrap_or(-1))
+/// The controller, if it is known; else any that lives, since every node sends on what only the controller can do.
+pub(super) fn controller(ctx: &Context, living: &[NodeImage]) -> BrokerId {
+    let known = ctx.broker.controller().filter(|id| living.iter().any(|node| node.id == *id));
+    BrokerId(known.or(living.first().map(|node| node.id)).unwrap_or(-1))
 }
 
-fn brokers(image: &MetadataImage) -> Vec<MetadataResponseBroker> {
-    let broker = |node: &crate::cluster::NodeImage| {
-        MetadataResponseBroker::default()
-            .with_node_id(BrokerId(node.id))
-            .with_host(StrBytes::from_string(node.kafka_host.clone()))
-            .with_port(i32::from(node.kafka_port))
-            .with_rack(node.rack.clone().map(StrBytes::from_string))
-    };
-    image.nodes.values().map(broker).collect()
+fn broker(node: NodeImage) -> MetadataResponseBroker {
+    MetadataResponseBroker::default()
+        .with_node_id(BrokerId(node.id))
+        .with_host(StrBytes::from_string(node.kafka_host))
+        .with_port(i32::from(node.kafka_port))
+        .with_rack(node.rack.map(StrBytes::from_string))
 }
 
 fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
+    let image = ctx.broker.image();
     let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
     let partition = |(index, partition): (i32, &crate::cluster::PartitionImage)| {
-        let leader = ctx.broker.leader(topic, index);
+        let leader = leader(ctx, &image, topic, index);
         let code = if leader.node < 0 { ErrorCode::LeaderNotAvailable.code() } else { 0 };
         MetadataResponsePartition::default()
             .with_error_code(code)
@@ -167,6 +166,20 @@ fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
         .with_topic_id(topic.id.0)
         .with_is_internal(topic.is_internal())
         .with_partitions((0..).zip(&topic.partitions).map(partition).collect())
+}
+
+/// Who leads; -1 also if the leader has not said yet where clients find it.
+///
+/// Source: Kafka `KRaftMetadataCache.partitionMetadata`, which answers `LEADER_NOT_AVAILABLE` for -1.
+pub(super) fn leader(
+    ctx: &Context,
+    image: &MetadataImage,
+    topic: &TopicImage,
+    index: PartitionId,
+) -> LeaderView {
+    let leader = ctx.broker.leader(topic, index);
+    let is_found = image.nodes.get(&leader.node).is_some_and(NodeImage::is_serving);
+    if is_found { leader } else { LeaderView { node: -1, ..leader } }
 }
 
 fn failed(code: ErrorCode, name: Option<TopicName>) -> MetadataResponseTopic {

@@ -39,7 +39,8 @@ mod unregister_broker;
 mod update_features;
 
 use super::api::Api;
-use crate::cluster::MetadataImage;
+use crate::broker::{Broker, BrokerError, LeaderView};
+use crate::cluster::{MetadataImage, TopicImage};
 use crate::model::{LeaderEpoch, PartitionId};
 
 pub(super) use api_versions::unsupported as unsupported_api_versions;
@@ -91,6 +92,24 @@ const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 /// On a group: read, delete, describe, describe and alter configs.
 const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+
+/// Where the leader is, for a client that looked for it at the wrong node or with an old epoch (KIP-951). A guess is not
+/// told: while nobody is known to lead, the client has to ask for metadata.
+fn leader_instead(
+    broker: &Broker,
+    topic: &TopicImage,
+    partition: PartitionId,
+    error: &BrokerError,
+) -> Option<LeaderView> {
+    let is_fenced = matches!(error, BrokerError::FencedLeaderEpoch { .. });
+    if !is_fenced && !matches!(error, BrokerError::NotLeader { .. }) {
+        return None;
+    }
+    let leader = broker.leader(topic, partition);
+    let is_elsewhere = is_fenced || leader.node != broker.node_id();
+    let is_known = leader.node >= 0 && leader.epoch > LeaderEpoch(0);
+    (is_elsewhere && is_known).then_some(leader)
+}
 
 fn exists(image: &MetadataImage, topic: &str, partition: PartitionId) -> bool {
     image.topic(topic).is_some_and(|topic| topic.partition(partition).is_some())
@@ -162,6 +181,13 @@ mod tests {
         ] {
             assert!(listed.contains(&kafka), "{kafka:?}");
         }
+    }
+
+    #[test]
+    fn what_changes_the_cluster_is_for_the_controller() {
+        let for_controller: Vec<i16> =
+            APIS.iter().filter(|api| api.for_controller).map(|api| api.key as i16).collect();
+        assert_eq!(for_controller, [19, 20, 33, 37, 44, 45, 55, 57, 64]);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
+use super::leader_instead;
 use crate::broker::{Acks, Broker, BrokerError, OffsetSpec, PendingAppend, Produced};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, BoxFuture, Pipelined, Reply};
@@ -28,6 +30,9 @@ use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
 /// Before this version clients may not send zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
+
+/// The longest that an append is waited for, whatever the client allows.
+const WITHIN_MAX: Duration = Duration::from_mins(5);
 
 pub(super) struct Produce;
 
@@ -55,13 +60,12 @@ impl Pipelined for Produce {
             }
         };
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(WITHIN_MAX);
         let version = ctx.version();
         let image = ctx.broker.image();
-        let mut begun = Vec::with_capacity(request.topic_data.len());
-        for topic in once_each(request.topic_data) {
-            begun.push(begin_topic(ctx, &image, topic, acks).await);
-        }
+        let topics = once_each(request.topic_data);
+        // Beside each other: a partition without a leader is waited for, which must not add up.
+        let begun = join_all(topics.into_iter().map(|topic| begin_topic(ctx, &image, topic, acks))).await;
         let broker = ctx.broker.clone();
         Box::pin(async move {
             let mut response = ProduceResponse::default();
@@ -157,15 +161,15 @@ async fn begin_topic(ctx: &Context, image: &MetadataImage, data: TopicProduceDat
     let by_id = ctx.version() >= 13;
     let topic = if by_id { image.topic_by_id(TopicId(data.topic_id)) } else { image.topic(&data.name) };
     let topic = topic.map(Arc::clone);
-    let mut partitions = Vec::with_capacity(data.partition_data.len());
-    for partition in data.partition_data {
+    let begin = async |partition: &PartitionProduceData| {
         let begun = match &topic {
-            Some(topic) => begin_partition(ctx, topic, &partition, acks).await,
+            Some(topic) => begin_partition(ctx, topic, partition, acks).await,
             None if by_id => Err(Fault::Request(ErrorCode::UnknownTopicId)),
             None => Err(Fault::Request(ErrorCode::UnknownTopicOrPartition)),
         };
-        partitions.push((partition.index, begun));
-    }
+        (partition.index, begun)
+    };
+    let partitions = join_all(data.partition_data.iter().map(begin)).await;
     let answer = TopicProduceResponse::default().with_name(data.name).with_topic_id(data.topic_id);
     BegunTopic { answer, topic, partitions }
 }
@@ -246,8 +250,7 @@ async fn explained(
     answer.record_errors = faults.records.into_iter().map(one).collect();
     answer.error_message = faults.message.map(StrBytes::from_string);
     let Some(topic) = topic else { return answer };
-    if let BrokerError::NotLeader { .. } = error {
-        let leader = broker.leader(topic, index);
+    if let Some(leader) = leader_instead(broker, topic, index, error) {
         answer.current_leader = LeaderIdAndEpoch::default()
             .with_leader_id(BrokerId(leader.node))
             .with_leader_epoch(leader.epoch.0);

@@ -1,6 +1,6 @@
 //! `UnregisterBroker` (key 64), v0. Source: KIP-500
 //!
-//! The one node that there is answers, so it is in use: Kafka would forget even a broker that runs.
+//! A node that lives, or holds replicas, is in use and stays: Kafka would forget even a broker that runs.
 
 use std::ops::RangeInclusive;
 
@@ -16,6 +16,7 @@ pub(super) struct UnregisterBroker;
 impl Handler for UnregisterBroker {
     const KEY: ApiKey = ApiKey::UnregisterBroker;
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+    const CONTROLLER: bool = true;
     type Request = UnregisterBrokerRequest;
     type Response = UnregisterBrokerResponse;
 
@@ -24,14 +25,13 @@ impl Handler for UnregisterBroker {
         request: UnregisterBrokerRequest,
     ) -> Result<UnregisterBrokerResponse, BrokerError> {
         let id = request.broker_id.0;
-        let refusal = if ctx.broker.image().nodes.contains_key(&id) {
-            Refusal::new(
-                ErrorCode::InvalidRequest,
-                format!("Broker ID {id} is in use, it cannot be unregistered"),
-            )
-        } else {
-            let words = format!("Broker ID {id} is not currently registered");
-            Refusal::new(ErrorCode::BrokerIdNotRegistered, words)
+        let refusal = match ctx.broker.unregister(id).await {
+            Ok(()) => return Ok(UnregisterBrokerResponse::default().with_error_message(None)),
+            Err(BrokerError::UnknownNode { .. }) => {
+                let words = format!("Broker ID {id} is not currently registered");
+                Refusal::new(ErrorCode::BrokerIdNotRegistered, words)
+            }
+            Err(error) => Refusal::from(error),
         };
         Ok(Self::refused(refusal.code).with_error_message(refusal.text()))
     }

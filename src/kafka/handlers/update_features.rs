@@ -31,6 +31,7 @@ pub(super) struct UpdateFeatures;
 impl Handler for UpdateFeatures {
     const KEY: ApiKey = ApiKey::UpdateFeatures;
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+    const CONTROLLER: bool = true;
     type Request = UpdateFeaturesRequest;
     type Response = UpdateFeaturesResponse;
 

@@ -1,5 +1,9 @@
 //! Builds a node in order, runs it, and takes it down in reverse. The only room that knows all.
 
+mod control;
+mod formation;
+mod neighbours;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,21 +14,25 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::broker::controller::Register;
 use crate::broker::{Broker, BrokerError};
 use crate::cluster::{Clock, LogError, MetadataLog, NodeStorage};
 use crate::config::{Config, HostPort};
-use crate::kafka::{KafkaServer, Limits};
+use crate::gossip::GossipError;
+use crate::kafka::{ForwardedRequests, KafkaServer, Limits};
 use crate::storage::{DataDir, Disk, During, Flusher, RealDisk, StorageError, Votes};
+use neighbours::Neighbours;
 
 /// Threads that sync files: the disk merges what they ask for.
 const FLUSHER_THREADS: usize = 16;
+/// How long leaderships may take to be handed to other nodes.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is said that the cluster is waited for.
+const SAID_EVERY: Duration = Duration::from_secs(10);
 /// How long requests in flight may take to end when the node stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// How long the disk may take to close all logs.
 const CLOSE_WITHIN: Duration = Duration::from_mins(1);
-/// A node alone that was never told its id.
-const DEFAULT_NODE_ID: i32 = 1;
-
 /// A running node.
 #[derive(Debug)]
 pub struct Agent {
@@ -33,7 +41,10 @@ pub struct Agent {
     /// Where Kafka clients are served.
     pub kafka: SocketAddr,
     pub data_dir: PathBuf,
+    /// Where other nodes find this one's gossip, if it is part of a cluster.
+    pub gossip: Option<SocketAddr>,
     broker: Broker,
+    neighbours: Neighbours,
     flusher: Arc<Flusher>,
     failed: Arc<Notify>,
     closing: watch::Sender<bool>,
@@ -59,6 +70,10 @@ pub enum StartError {
     Metadata(#[source] LogError),
     #[error("this node cannot be registered")]
     Register(#[source] BrokerError),
+    #[error("a thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    #[error("gossip does not start")]
+    Gossip(#[source] GossipError),
     #[error("cannot listen on {address}")]
     Listen {
         address: HostPort,
@@ -83,30 +98,67 @@ impl Agent {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         raise_file_limit();
         let flusher = Flusher::new(FLUSHER_THREADS);
-        let (storage, node_id) = open_storage(config, &flusher)?;
-        let cluster_id = storage.cluster_id;
-        let failed = Arc::clone(&storage.failed);
+        let (data_dir, votes) = open_storage(config, &flusher)?;
         // The door is opened before the node registers: only then its port is known.
         let address = config.kafka.clone();
         let listening = KafkaServer::listen(config.kafka.to_bind()).await;
         let (listener, kafka) = listening.map_err(|source| StartError::Listen { address, source })?;
-        let metadata = MetadataLog::start(storage.clone()).await.map_err(StartError::Metadata)?;
+        let name = config.node_name.clone().unwrap_or_else(|| "bateau".into());
+        let neighbours = Neighbours::open(config, &name, &data_dir.meta()).await?;
+        let identity = formation::identity(config, &data_dir, &neighbours).await?;
+        neighbours.belong(&data_dir.meta()).await;
+        let path = data_dir.path().to_path_buf();
+        let storage = NodeStorage {
+            data_dir: Arc::new(data_dir),
+            cluster_id: identity.cluster_id,
+            flusher: Arc::clone(&flusher),
+            votes: Arc::new(votes),
+            clock: wall_clock(),
+            exchange: Arc::clone(&neighbours.exchange),
+            failed: Arc::default(),
+        };
+        let failed = Arc::clone(&storage.failed);
+        let metadata = MetadataLog::start(storage.clone(), identity.metadata_replica, identity.is_founder);
+        let metadata = Arc::new(metadata.await.map_err(StartError::Metadata)?);
         let advertised = advertised(config, kafka);
-        let keys = static_keys(config, node_id, kafka, &advertised);
-        let broker = Broker::new(node_id, storage.clone(), metadata, keys);
-        set_strays_aside(&broker, &storage.data_dir);
-        let rack = config.settings.rack.clone();
-        let directory = storage.data_dir.meta().directory_id;
-        let registered = broker.register(directory, (advertised.host, advertised.port), rack).await;
-        registered.map_err(StartError::Register)?;
+        let keys = static_keys(config, identity.node_id, kafka, &advertised);
+        let broker = Broker::new(identity.node_id, storage.clone(), Arc::clone(&metadata), keys);
         let (closing, is_closing) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        let led = broker.clone();
+        let until = is_closing.clone();
+        tasks.spawn(async move { led.keep_cluster(until).await });
+        let register = Register {
+            node: identity.node_id,
+            directory_id: storage.data_dir.meta().directory_id.as_bytes().to_vec(),
+            kafka_host: advertised.host,
+            kafka_port: advertised.port.into(),
+            rack: config.settings.rack.clone(),
+            rpc_addr: neighbours.rpc_addr.clone(),
+        };
+        broker.serve_kafka_with(Arc::new(ForwardedRequests::default()));
+        register_with(&broker, register).await?;
+        set_strays_aside(&broker, &storage.data_dir);
         let server = KafkaServer::new(listener, broker.clone(), Limits::of(&broker.settings()));
         tasks.spawn(server.run(is_closing.clone()));
         let maintained = broker.clone();
         tasks.spawn(async move { maintained.maintain(is_closing).await });
-        let data_dir = storage.data_dir.path().to_path_buf();
-        Ok(Self { node_id, cluster_id, kafka, data_dir, broker, flusher, failed, closing, tasks })
+        let gossip = neighbours.gossip_addr();
+        let (node_id, cluster_id) = (identity.node_id, identity.cluster_id);
+        let data_dir = path;
+        Ok(Self {
+            node_id,
+            cluster_id,
+            kafka,
+            data_dir,
+            gossip,
+            broker,
+            neighbours,
+            flusher,
+            failed,
+            closing,
+            tasks,
+        })
     }
 
     pub fn broker(&self) -> &Broker {
@@ -118,8 +170,11 @@ impl Agent {
         self.failed.notified().await;
     }
 
-    /// Stops the node: no new requests, those in flight end, logs are synced and closed.
+    /// Stops the node: others lead what it led, no new requests, those in flight end, logs are synced and closed.
     pub async fn stop(mut self) {
+        if tokio::time::timeout(HANDED_OVER_WITHIN, self.broker.hand_over_all()).await.is_err() {
+            tracing::warn!("some leaderships were not handed over within {} s", HANDED_OVER_WITHIN.as_secs());
+        }
         self.closing.send_replace(true);
         let drained =
             tokio::time::timeout(DRAIN_WITHIN, async { while self.tasks.join_next().await.is_some() {} });
@@ -138,10 +193,11 @@ impl Agent {
             // What is acknowledged is on disk; the next start looks further back, that is all.
             Err(_) => tracing::error!("the disk did not take everything within {} s", CLOSE_WITHIN.as_secs()),
         }
+        self.neighbours.close().await;
     }
 }
 
-fn open_storage(config: &Config, flusher: &Arc<Flusher>) -> Result<(NodeStorage, i32), StartError> {
+fn open_storage(config: &Config, flusher: &Arc<Flusher>) -> Result<(DataDir, Votes), StartError> {
     let path = &config.data_dir;
     let data = |source| StartError::Data { path: path.clone(), source };
     let made = std::fs::create_dir_all(path).during("create", path);
@@ -152,29 +208,28 @@ fn open_storage(config: &Config, flusher: &Arc<Flusher>) -> Result<(NodeStorage,
     if data_dir.lost_votes() && was_used {
         return Err(StartError::VotesLost { path: path.clone() });
     }
-    let meta = data_dir.meta();
-    let node_id = match (meta.node_id, config.node_id) {
-        (Some(found), Some(wanted)) if found != wanted => {
-            return Err(StartError::OtherNode { path: path.clone(), found, wanted });
-        }
-        (kept, given) => kept.or(given).unwrap_or(DEFAULT_NODE_ID),
-    };
-    let cluster_id = meta.cluster_id.unwrap_or_else(Uuid::new_v4);
-    data_dir.set_identity(cluster_id, node_id).map_err(data)?;
-    let votes =
-        Votes::open(disk, &data_dir.votes_path(), meta.directory_id, Arc::clone(flusher)).map_err(data)?;
+    let directory_id = data_dir.meta().directory_id;
+    let votes = Votes::open(disk, &data_dir.votes_path(), directory_id, Arc::clone(flusher)).map_err(data)?;
     for files in data_dir.leftovers().map_err(data)? {
         flusher.run(Box::new(move || files.run()));
     }
-    let storage = NodeStorage {
-        data_dir: Arc::new(data_dir),
-        cluster_id,
-        flusher: Arc::clone(flusher),
-        votes: Arc::new(votes),
-        clock: wall_clock(),
-        failed: Arc::default(),
-    };
-    Ok((storage, node_id))
+    Ok((data_dir, votes))
+}
+
+/// Makes the node known, as soon as the cluster has a controller that hears it: without a majority nothing can begin.
+async fn register_with(broker: &Broker, register: Register) -> Result<(), StartError> {
+    let mut said = tokio::time::Instant::now();
+    loop {
+        match broker.register(register.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(BrokerError::NotController) => {}
+            Err(error) => return Err(StartError::Register(error)),
+        }
+        if said.elapsed() >= SAID_EVERY {
+            said = tokio::time::Instant::now();
+            tracing::info!("waiting for a majority of the nodes that agree on the metadata");
+        }
+    }
 }
 
 /// Directories of partitions that the metadata does not know are kept, under another name.

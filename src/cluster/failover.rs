@@ -1,0 +1,160 @@
+//! Sees to it that every group with a living majority has a leader: who campaigns, and when; and that every replica
+//! hears of its leader.
+//!
+//! A group without a known leader is campaigned for by the first of its living replicas; the next ones try later, in
+//! case the first lacks entries that a majority has. A campaign that has no chance changes nothing (`Group::campaign`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use super::distributed_log::DistributedLog;
+use super::exchange::Exchange;
+use super::leaders::PartitionKey;
+use super::metadata_log::METADATA_TOPIC_ID;
+use super::raft::spawn;
+use super::replicas::Replicas;
+use crate::storage::GroupId;
+
+/// How often groups without a leader are looked at.
+const LOOKED_AT_EVERY: Duration = Duration::from_millis(25);
+/// What each living replica before this one is given to become leader first.
+const TURN: Duration = Duration::from_millis(150);
+/// Pause after the first campaign in vain; it doubles up to [`PAUSE_MAX`].
+const PAUSE_FIRST: Duration = Duration::from_millis(25);
+const PAUSE_MAX: Duration = Duration::from_millis(400);
+/// Campaigns at the same time.
+const CAMPAIGNS_MAX: usize = 64;
+
+/// A group that waits for a leader.
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    tries: u32,
+    next: Instant,
+    /// One campaign at a time: another would take the term of the one before.
+    campaigns: Arc<Semaphore>,
+}
+
+/// Runs until `closing`: see the module.
+pub async fn keep_led(
+    exchange: Arc<Exchange>,
+    replicas: Arc<Replicas>,
+    metadata: Arc<DistributedLog>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let mut unrest = exchange.unrest();
+    let mut waiting: HashMap<PartitionKey, Waiting> = HashMap::new();
+    let campaigns = Arc::new(Semaphore::new(CAMPAIGNS_MAX));
+    loop {
+        let looked_at = async {
+            if waiting.is_empty() {
+                drop(unrest.changed().await);
+            } else {
+                tokio::time::sleep(LOOKED_AT_EVERY).await;
+                unrest.mark_unchanged();
+            }
+        };
+        tokio::select! {
+            () = looked_at => {}
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+        if exchange.is_leaving() {
+            continue;
+        }
+        let mut without = replicas.all();
+        without.push(Arc::clone(&metadata));
+        without.retain(|log| lacks_leader(&exchange, log) || is_unheard(&exchange, log));
+        let now = Instant::now();
+        let keys: Vec<PartitionKey> = without.iter().map(|log| key_of(log)).collect();
+        waiting.retain(|key, _| keys.contains(key));
+        for log in without {
+            let waits = waiting.entry(key_of(&log)).or_insert_with(|| Waiting {
+                since: now,
+                tries: 0,
+                next: now,
+                campaigns: Arc::new(Semaphore::new(1)),
+            });
+            let turn =
+                if is_unheard(&exchange, &log) { Duration::ZERO } else { TURN * rank(&exchange, &log) };
+            if now < waits.next || now < waits.since + turn {
+                continue;
+            }
+            let Ok(alone) = Arc::clone(&waits.campaigns).try_acquire_owned() else { continue };
+            let Ok(permit) = Arc::clone(&campaigns).try_acquire_owned() else { break };
+            waits.next = now + (PAUSE_FIRST * (1 << waits.tries.min(5))).min(PAUSE_MAX);
+            waits.tries += 1;
+            let exchange = Arc::clone(&exchange);
+            spawn(async move {
+                match leader_of(&exchange, &log).filter(|_| is_unheard(&exchange, &log)) {
+                    Some(leader) => hail(&log, leader).await,
+                    None => campaign(&log).await,
+                }
+                drop((alone, permit));
+            });
+        }
+    }
+}
+
+fn key_of(log: &DistributedLog) -> PartitionKey {
+    let of = log.identity.log;
+    (of.topic_id, of.partition)
+}
+
+/// Whether nobody is known to lead, and this replica is not the only one, which is elected at its first use.
+fn lacks_leader(exchange: &Exchange, log: &DistributedLog) -> bool {
+    let others = match log.running() {
+        Some(group) => match group.role().leader {
+            Some(leader) if leader != group.replica_id() || group.role().ready => return false,
+            _ => group.voters().iter().flatten().any(|voter| *voter != group.replica_id()),
+        },
+        None if key_of(log).0 == METADATA_TOPIC_ID => true,
+        None => exchange.placed(&key_of(log)).len() > 1,
+    };
+    others && exchange.leaders.get(&key_of(log)).is_none_or(|leader| !exchange.is_alive(leader.node))
+}
+
+/// Whether the replica runs and has heard nothing of a leader that its node knows.
+fn is_unheard(exchange: &Exchange, log: &DistributedLog) -> bool {
+    let role = log.running().map(|group| group.role());
+    role.is_some_and(|role| role.leader.is_none()) && leader_of(exchange, log).is_some()
+}
+
+/// The living leader's replica, as this node was told.
+fn leader_of(exchange: &Exchange, log: &DistributedLog) -> Option<u64> {
+    let (topic, partition) = key_of(log);
+    let known = exchange.leaders.get(&(topic, partition))?;
+    if known.node == exchange.node() || !exchange.is_alive(known.node) {
+        return None;
+    }
+    let group = log.running()?;
+    group.members().into_iter().find(|replica| {
+        exchange.node_of(&GroupId { replica_id: *replica, ..log.group_id() }) == Some(known.node)
+    })
+}
+
+/// How many living replicas have their turn before this node's.
+fn rank(exchange: &Exchange, log: &DistributedLog) -> u32 {
+    let me = exchange.node();
+    let before = exchange.placed(&key_of(log)).into_iter().take_while(|node| *node != me);
+    u32::try_from(before.filter(|node| exchange.is_alive(*node)).count()).unwrap_or(u32::MAX)
+}
+
+async fn campaign(log: &Arc<DistributedLog>) {
+    let ran = match log.group().await {
+        Ok(group) => group.campaign().await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = ran {
+        tracing::debug!(partition = %log.identity.name, error, "it cannot campaign");
+    }
+}
+
+async fn hail(log: &Arc<DistributedLog>, leader: u64) {
+    if let Some(group) = log.running() {
+        group.hail(leader).await;
+    }
+}

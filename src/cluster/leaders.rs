@@ -1,0 +1,263 @@
+//! Who leads which partition, as far as this node was told: each leader announces itself to every node.
+//!
+//! The highest (term, sequence) wins. A node that goes silent or starts anew takes its entries along: what it led it
+//! has to say again. Pure; `exchange` carries announcements.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+
+use parking_lot::RwLock;
+use prost::Message;
+use uuid::Uuid;
+
+use crate::model::{PartitionId, TopicId};
+
+/// A partition, by the id of its topic.
+pub type PartitionKey = (TopicId, PartitionId);
+
+/// The leader of a partition, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    pub node: i32,
+    /// The Raft term: Kafka's leader epoch.
+    pub term: u64,
+    /// Grows with each announcement of one term.
+    pub sequence: u64,
+    /// Nodes of the voters that keep up, the leader among them, in the order of placement.
+    pub in_sync: Vec<i32>,
+}
+
+/// Bytes of announcements.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Announcements {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<Announcement>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Announcement {
+    #[prost(bytes = "vec", tag = "1")]
+    topic_id: Vec<u8>,
+    #[prost(int32, tag = "2")]
+    partition: i32,
+    #[prost(uint64, tag = "3")]
+    term: u64,
+    #[prost(uint64, tag = "4")]
+    sequence: u64,
+    #[prost(int32, repeated, tag = "5")]
+    in_sync: Vec<i32>,
+    /// The sender does not lead any more.
+    #[prost(bool, tag = "6")]
+    resigned: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Leaders(RwLock<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    known: BTreeMap<PartitionKey, Leader>,
+    /// What this node gave up, by term and sequence, until it was told everywhere.
+    resigned: BTreeMap<PartitionKey, (u64, u64)>,
+    /// What each other node has not been told.
+    untold: BTreeMap<i32, BTreeSet<PartitionKey>>,
+}
+
+impl Table {
+    fn tell_all(&mut self, key: PartitionKey) {
+        for untold in self.untold.values_mut() {
+            untold.insert(key);
+        }
+    }
+}
+
+impl Leaders {
+    pub fn get(&self, key: &PartitionKey) -> Option<Leader> {
+        self.0.read().known.get(key).cloned()
+    }
+
+    /// The node `me` leads, or keeps leading with others in sync. Whether that is news.
+    pub(super) fn lead(&self, me: i32, key: PartitionKey, term: u64, in_sync: Vec<i32>) -> bool {
+        let mut table = self.0.write();
+        let sequence = match table.known.get(&key) {
+            Some(known) if known.term > term => return false,
+            Some(known) if (known.term, known.node) == (term, me) && known.in_sync == in_sync => {
+                return false;
+            }
+            Some(known) if known.term == term => known.sequence + 1,
+            _ => 1,
+        };
+        let sequence = match table.resigned.remove(&key) {
+            Some((resigned, at)) if resigned == term => sequence.max(at + 1),
+            _ => sequence,
+        };
+        table.known.insert(key, Leader { node: me, term, sequence, in_sync });
+        table.tell_all(key);
+        true
+    }
+
+    /// The node `me` does not lead any more.
+    pub(super) fn resign(&self, me: i32, key: PartitionKey) {
+        let mut table = self.0.write();
+        if let Some(known) = table.known.get(&key).filter(|known| known.node == me) {
+            let at = (known.term, known.sequence + 1);
+            table.known.remove(&key);
+            table.resigned.insert(key, at);
+            table.tell_all(key);
+        }
+    }
+
+    /// A replica here follows `node` in `term`; what is in sync there will be announced.
+    pub(super) fn follow(&self, key: PartitionKey, node: i32, term: u64) {
+        let mut table = self.0.write();
+        if table.known.get(&key).is_none_or(|known| known.term < term) {
+            table.known.insert(key, Leader { node, term, sequence: 0, in_sync: Vec::new() });
+        }
+    }
+
+    /// Takes in what `from` announces. Returns what it gave up, and in which terms.
+    pub(super) fn hear(&self, from: i32, announcements: Announcements) -> Vec<(PartitionKey, u64)> {
+        let mut table = self.0.write();
+        let mut resigned = Vec::new();
+        for entry in announcements.entries {
+            let Ok(topic_id) = Uuid::from_slice(&entry.topic_id) else { continue };
+            let key = (TopicId(topic_id), entry.partition);
+            let (term, sequence) = (entry.term, entry.sequence);
+            if table.known.get(&key).is_some_and(|known| (known.term, known.sequence) >= (term, sequence)) {
+                continue;
+            }
+            if entry.resigned {
+                if table.known.get(&key).is_none_or(|known| known.node == from) {
+                    table.known.remove(&key);
+                    resigned.push((key, term));
+                }
+            } else {
+                table.known.insert(key, Leader { node: from, term, sequence, in_sync: entry.in_sync });
+            }
+        }
+        resigned
+    }
+
+    /// From now on `node` is told everything, first of all what `me` leads.
+    pub(super) fn tell(&self, me: i32, node: i32) {
+        let mut table = self.0.write();
+        let led = table.known.iter().filter(|(_, leader)| leader.node == me).map(|(key, _)| *key).collect();
+        table.untold.insert(node, led);
+    }
+
+    /// `node` is silent: it will be told everything when it comes back, and leads nothing until it says so.
+    pub(super) fn forget(&self, node: i32) {
+        let mut table = self.0.write();
+        table.untold.remove(&node);
+        table.known.retain(|_, leader| leader.node != node);
+    }
+
+    /// Forgets partitions that are gone.
+    pub(super) fn drop_topic(&self, topic: TopicId) {
+        let mut table = self.0.write();
+        table.known.retain(|(id, _), _| *id != topic);
+        table.resigned.retain(|(id, _), _| *id != topic);
+    }
+
+    /// What each node has to be told now; it counts as told, unless [`Self::untold`] says otherwise.
+    pub(super) fn take(&self, me: i32) -> Vec<(i32, Vec<PartitionKey>, Announcements)> {
+        let mut table = self.0.write();
+        let untold: Vec<_> = table.untold.iter_mut().map(|(node, keys)| (*node, mem::take(keys))).collect();
+        let of = |key: &PartitionKey| {
+            let (term, sequence, in_sync, resigned) = match (table.known.get(key), table.resigned.get(key)) {
+                (Some(leader), _) if leader.node == me => {
+                    (leader.term, leader.sequence, leader.in_sync.clone(), false)
+                }
+                (_, Some((term, sequence))) => (*term, *sequence, Vec::new(), true),
+                _ => return None,
+            };
+            let (topic_id, partition) = (key.0.0.as_bytes().to_vec(), key.1);
+            Some(Announcement { topic_id, partition, term, sequence, in_sync, resigned })
+        };
+        let told = |(node, keys): (i32, BTreeSet<PartitionKey>)| {
+            let entries: Vec<_> = keys.iter().filter_map(of).collect();
+            (!entries.is_empty()).then(|| (node, keys.into_iter().collect(), Announcements { entries }))
+        };
+        untold.into_iter().filter_map(told).collect()
+    }
+
+    /// `node` did not take what it was told.
+    pub(super) fn untold(&self, node: i32, keys: Vec<PartitionKey>) {
+        if let Some(untold) = self.0.write().untold.get_mut(&node) {
+            untold.extend(keys);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u128) -> PartitionKey {
+        (TopicId(Uuid::from_u128(n)), 0)
+    }
+
+    /// Two nodes, 1 and 2, that tell each other everything.
+    fn exchange(from: (&Leaders, i32), to: &Leaders) {
+        for (_, _, announcements) in from.0.take(from.1) {
+            to.hear(from.1, announcements);
+        }
+    }
+
+    #[test]
+    fn what_a_node_leads_is_told_to_whoever_comes_and_again_when_it_changes() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        assert!(one.lead(1, key(7), 3, vec![1]));
+        one.tell(1, 2);
+        exchange((&one, 1), &two);
+        assert_eq!(two.get(&key(7)).map(|l| (l.node, l.term)), Some((1, 3)));
+        assert!(!one.lead(1, key(7), 3, vec![1]), "nothing new");
+        assert!(one.lead(1, key(7), 3, vec![1, 2]));
+        exchange((&one, 1), &two);
+        assert_eq!(two.get(&key(7)).unwrap().in_sync, [1, 2]);
+        assert!(one.take(1).is_empty());
+    }
+
+    #[test]
+    fn an_older_term_is_not_believed_and_a_resigned_leader_is_forgotten() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(1, 2);
+        two.tell(2, 1);
+        one.lead(1, key(7), 3, vec![1]);
+        two.lead(2, key(7), 4, vec![2]);
+        exchange((&one, 1), &two);
+        exchange((&two, 2), &one);
+        assert_eq!((one.get(&key(7)).unwrap().node, two.get(&key(7)).unwrap().node), (2, 2));
+        two.resign(2, key(7));
+        exchange((&two, 2), &one);
+        assert_eq!((one.get(&key(7)), two.get(&key(7))), (None, None));
+        assert!(two.lead(2, key(7), 4, vec![2]), "it may lead the same term again");
+        exchange((&two, 2), &one);
+        assert_eq!(one.get(&key(7)).map(|l| l.term), Some(4));
+    }
+
+    #[test]
+    fn a_silent_node_leads_nothing_and_is_told_everything_when_it_is_back() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(1, 2);
+        one.lead(1, key(7), 3, vec![1]);
+        exchange((&one, 1), &two);
+        two.forget(1);
+        assert_eq!(two.get(&key(7)), None);
+        one.forget(2);
+        one.tell(1, 2);
+        exchange((&one, 1), &two);
+        assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
+    }
+
+    #[test]
+    fn what_was_not_taken_is_told_again() {
+        let one = Leaders::default();
+        one.tell(1, 2);
+        one.lead(1, key(7), 3, vec![1]);
+        let (node, keys, _) = one.take(1).pop().unwrap();
+        one.untold(node, keys);
+        assert_eq!(one.take(1).len(), 1);
+    }
+}
