@@ -91,7 +91,8 @@ impl Broker {
         self.0.space.check(records.len())?;
         let batch = check(&records, &rules(&settings), self.now_ms())?;
         if let Some((producer, sequence)) = producer {
-            let admitted = self.0.turned_away.admits(&producer, sequence);
+            let is_known = || group.partition.knows_producer(producer.1);
+            let admitted = self.0.turned_away.admits(&producer, sequence, is_known);
             admitted.map_err(|waited| ProducerError::OutOfOrder {
                 producer_id: producer.1,
                 found: sequence,

@@ -41,14 +41,26 @@ impl TurnedAway {
         }
     }
 
-    /// Whether a batch that begins with `sequence` may be taken: no earlier one is waited for.
-    pub(super) fn admits(&self, producer: &ProducerKey, sequence: i32) -> Result<(), i32> {
+    /// Whether a batch that begins with `sequence` may be taken: no earlier one is waited for. A log for which
+    /// `is_known` is true has batches of the producer and judges by them: the refused one may have come to another
+    /// leader in the meantime.
+    ///
+    /// # Errors
+    /// The sequence that is waited for.
+    pub(super) fn admits(
+        &self,
+        producer: &ProducerKey,
+        sequence: i32,
+        is_known: impl FnOnce() -> bool,
+    ) -> Result<(), i32> {
         if !self.any.load(Acquire) {
             return Ok(());
         }
         let mut first = self.first.lock();
         match first.get(producer) {
-            Some((waited, at)) if *waited != sequence && at.elapsed() < WAITED_FOR => return Err(*waited),
+            Some((waited, at)) if *waited != sequence && at.elapsed() < WAITED_FOR && !is_known() => {
+                return Err(*waited);
+            }
             Some(_) => _ = first.remove(producer),
             None => {}
         }
@@ -67,14 +79,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_behind_a_refused_batch_waits_for_it() {
         let turned_away = TurnedAway::default();
-        assert_eq!(turned_away.admits(&KEY, 9), Ok(()));
+        assert_eq!(turned_away.admits(&KEY, 9, || false), Ok(()));
         turned_away.refused(KEY, 0);
         turned_away.refused(KEY, 9);
-        assert_eq!(turned_away.admits(&KEY, 9), Err(0));
-        assert_eq!(turned_away.admits(&(KEY.0, 8, 0), 9), Ok(()), "another producer");
-        assert_eq!(turned_away.admits(&(KEY.0, 7, 1), 0), Ok(()), "it began anew");
-        assert_eq!(turned_away.admits(&KEY, 0), Ok(()));
-        assert_eq!(turned_away.admits(&KEY, 9), Ok(()));
+        assert_eq!(turned_away.admits(&KEY, 9, || false), Err(0));
+        assert_eq!(turned_away.admits(&(KEY.0, 8, 0), 9, || false), Ok(()), "another producer");
+        assert_eq!(turned_away.admits(&(KEY.0, 7, 1), 0, || false), Ok(()), "it began anew");
+        assert_eq!(turned_away.admits(&KEY, 0, || false), Ok(()));
+        assert_eq!(turned_away.admits(&KEY, 9, || false), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_knows_the_producer_judges_by_itself() {
+        let turned_away = TurnedAway::default();
+        turned_away.refused(KEY, 0);
+        assert_eq!(turned_away.admits(&KEY, 72, || true), Ok(()), "another leader has what was refused here");
+        assert_eq!(turned_away.admits(&KEY, 90, || false), Ok(()), "nothing is waited for any more");
     }
 
     #[tokio::test(start_paused = true)]
@@ -82,6 +102,6 @@ mod tests {
         let turned_away = TurnedAway::default();
         turned_away.refused(KEY, 0);
         tokio::time::advance(WAITED_FOR).await;
-        assert_eq!(turned_away.admits(&KEY, 9), Ok(()));
+        assert_eq!(turned_away.admits(&KEY, 9, || false), Ok(()));
     }
 }

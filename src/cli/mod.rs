@@ -1,10 +1,11 @@
-//! The command line for people: topics, records, groups, configurations, benchmarks. Talks to a broker through `client`.
+//! The command line for people: topics, records, groups, configurations, nodes, benchmarks. Talks to a broker through `client`.
 //!
 //! Tables or, with `--json`, JSON go to standard output, everything else to standard error.
 //! Exit codes: 0 done; 1 the broker, the network or a file said no; 2 the command line is wrong.
 
 mod bench;
 mod clock;
+mod cluster;
 mod completions;
 mod config;
 mod connect;
@@ -43,6 +44,8 @@ pub enum Command {
     Group(group::GroupCommand),
     /// Read and change the configuration of a topic, a broker or a group
     Config(config::ConfigCommand),
+    /// Show the nodes and how partitions are; empty a node that goes
+    Cluster(cluster::ClusterCommand),
     /// Measure rates and latencies of a broker
     Bench(Box<bench::BenchCommand>),
 }
@@ -55,6 +58,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Consume(command) => command.run().await,
         Command::Group(command) => command.run().await,
         Command::Config(command) => command.run().await,
+        Command::Cluster(command) => command.run().await,
         Command::Bench(command) => command.run().await,
     };
     match done {

@@ -1,5 +1,6 @@
-//! `bateau topic`: create, list, describe, alter, delete.
+//! `bateau topic`: create, list, describe, alter, reassign, delete.
 
+mod reassign;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -67,6 +68,8 @@ enum Verb {
         #[arg(long, value_name = "KEY")]
         delete_config: Vec<String>,
     },
+    /// Say which nodes shall have the replicas of a topic's partitions
+    Reassign(reassign::Reassign),
     /// Delete topics with all their records
     #[command(visible_alias = "rm")]
     Delete {
@@ -103,6 +106,7 @@ impl TopicCommand {
                 let unset = delete_config.into_iter().map(|name| ConfigChange::Unset { name });
                 alter(&cluster, &mut out, &topic, partitions, set.chain(unset).collect()).await?;
             }
+            Verb::Reassign(command) => command.run(&cluster, &mut out).await?,
             Verb::Delete { topics, if_exists } => delete(&cluster, &mut out, &topics, if_exists).await?,
         }
         out.flush()

@@ -109,7 +109,7 @@ impl Cluster {
         Arc::clone(&self.inner.metadata.lock())
     }
 
-    /// Asks for `topics`, or for all of them, and adds the answer to what is known.
+    /// Asks for `topics` and adds the answer to what is known, or for all of them, which replaces it.
     ///
     /// # Errors
     /// [`ClientError`] if no broker answers. A topic's own error is in its metadata.
@@ -124,7 +124,9 @@ impl Cluster {
         let version = connection.version::<MetadataRequest>()?;
         let response = connection.call(&request, version).await?;
         let mut metadata = self.inner.metadata.lock();
-        *metadata = Arc::new(metadata.with(response));
+        // Who asks for all learns which are gone, too.
+        let known = if topics.is_some() { Metadata::clone(&metadata) } else { Metadata::default() };
+        *metadata = Arc::new(known.with(response));
         Ok(Arc::clone(&metadata))
     }
 

@@ -19,7 +19,10 @@ mod records;
 
 pub use admin::configs::{ConfigChange, ConfigEntry, Resource, ResourceKind};
 pub use admin::groups::{GroupDescription, GroupListing, GroupMemberDescription};
+pub use admin::nodes::{ClusterDescription, NodeDescription};
 pub use admin::offsets::{CommittedOffset, FoundOffset, OffsetSpec};
+pub use admin::placement::{Move, Reassignment};
+pub use admin::quorum::{Quorum, QuorumReplica};
 pub use admin::topics::NewTopic;
 pub use assignor::partitions_of_assignment;
 pub use cluster::{Cluster, ClusterOptions};

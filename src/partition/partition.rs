@@ -264,6 +264,11 @@ impl Partition {
         self.writer.lock().producers.expire(now_ms, expiration_ms);
     }
 
+    /// Whether the log has batches of this idempotent producer, as far as it is remembered.
+    pub fn knows_producer(&self, producer_id: i64) -> bool {
+        self.writer.lock().producers.knows(producer_id)
+    }
+
     /// What is remembered of idempotent producers, in no order.
     pub fn producers(&self) -> Vec<(i64, Producer)> {
         self.writer.lock().producers.iter().map(|(id, producer)| (id, producer.clone())).collect()

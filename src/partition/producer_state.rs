@@ -136,6 +136,10 @@ impl ProducerTable {
         });
     }
 
+    pub fn knows(&self, producer_id: i64) -> bool {
+        self.by_id.contains_key(&producer_id)
+    }
+
     pub fn len(&self) -> usize {
         self.by_id.len()
     }

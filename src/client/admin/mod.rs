@@ -1,8 +1,11 @@
-//! What is asked about topics, configurations, offsets and groups, a file for each. All of them are `impl Cluster`.
+//! What is asked about topics, configurations, offsets, groups, nodes and replicas, a file for each. All of them are `impl Cluster`.
 
 pub(super) mod configs;
 pub(super) mod groups;
+pub(super) mod nodes;
 pub(super) mod offsets;
+pub(super) mod placement;
+pub(super) mod quorum;
 pub(super) mod topics;
 
 use crate::wire::StrBytes;
