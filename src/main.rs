@@ -130,7 +130,7 @@ fn announce(agent: &Agent) {
 
 fn log_to_stderr(config: &Config) {
     let filter = EnvFilter::new(
-        config.log.as_deref().unwrap_or("info,openraft=error,memberlist_core=off,memberlist_net=off"),
+        config.log.as_deref().unwrap_or("info,openraft=off,memberlist_core=off,memberlist_net=off"),
     );
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let lines = lines.with_ansi(std::io::stderr().is_terminal());

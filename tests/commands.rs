@@ -26,13 +26,39 @@ struct Broker {
 
 impl Broker {
     fn start() -> Self {
+        let mut broker = Self::launch(&[]);
+        broker.wait();
+        broker
+    }
+
+    /// Three nodes that form a cluster, with ids 1 to 3.
+    fn start_three() -> [Self; 3] {
+        // Asked for together, so that they differ. Somebody else may take one before the node does; then the test fails.
+        let free: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = free.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        drop(free);
+        let gossip = |node: usize| format!("127.0.0.1:{}", ports[node]);
+        let seeds = [gossip(0), gossip(1), gossip(2)].join(",");
+        let mut nodes = [0, 1, 2].map(|node| {
+            let (id, rpc, bind) = ((node + 1).to_string(), ports[node + 3].to_string(), gossip(node));
+            let mut arguments = vec!["--node-id", &id, "--rpc-port", &rpc, "--bind-addr", &bind];
+            arguments.extend(["--start-join-addrs", &seeds, "--node-name", &id]);
+            arguments.extend((node == 0).then_some("--bootstrap"));
+            Self::launch(&arguments)
+        });
+        nodes.iter_mut().for_each(Self::wait);
+        nodes
+    }
+
+    fn launch(arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name =
             format!("bateau-commands-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(&directory).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bateau"))
+        let child = Command::new(env!("CARGO_BIN_EXE_bateau"))
             .args(["serve", "--kafka-addr", "127.0.0.1:0"])
+            .args(arguments)
             .env_clear()
             .current_dir(&directory)
             .stdin(Stdio::null())
@@ -40,13 +66,17 @@ impl Broker {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut banner = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, directory, address: String::new() }
+    }
+
+    /// Waits until it serves, and learns where.
+    fn wait(&mut self) {
+        let mut banner = BufReader::new(self.child.stdout.take().unwrap()).lines();
         banner.next().unwrap().unwrap();
         let address = banner.next().unwrap().unwrap();
-        let address = address.trim().strip_prefix("kafka").unwrap().trim().to_owned();
+        address.trim().strip_prefix("kafka").unwrap().trim().clone_into(&mut self.address);
         // Read to the end, so that the broker never writes to a closed pipe.
         std::thread::spawn(move || banner.for_each(drop));
-        Self { child, directory, address }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -493,4 +523,81 @@ fn offsets_are_reset_only_when_executed() {
     assert_eq!(broker.json(&["group", "describe", "new"])[0]["lag"], 0);
     broker.refused(&["group", "reset-offsets", "g", "--topic", "sky"], 2);
     broker.refused(&["group", "reset-offsets", "g", "--to-earliest"], 2);
+}
+
+#[test]
+fn a_node_alone_leads_all_that_it_holds() {
+    let broker = Broker::start();
+    broker.out(&["topic", "create", "sky", "--partitions", "3"]);
+    broker.out_with(&["produce", "sky"], "sun\n");
+    let status = broker.json(&["cluster", "status"]);
+    let node = &status["nodes"][0];
+    assert_eq!(
+        (&node["node"], &node["alive"], &node["holds"]),
+        (&1.into(), &true.into(), &3.into()),
+        "{status}"
+    );
+    assert_eq!((&status["quorum"]["leader"], &status["controller"]), (&1.into(), &1.into()), "{status}");
+    assert_eq!(
+        (&status["partitions"]["total"], &status["partitions"]["moving"]),
+        (&3.into(), &0.into()),
+        "{status}"
+    );
+    let printed = broker.out(&["cluster", "status"]);
+    assert!(printed.contains("NODE") && printed.contains("3 partitions: 0 under-replicated"), "{printed}");
+
+    assert!(broker.refused(&["cluster", "decommission", "7"], 1).contains("no such node, only 1"));
+    let said = broker.refused(&["cluster", "decommission", "1", "--fewer-replicas"], 1);
+    assert!(said.contains("3 of its partitions") && said.contains("start another node"), "{said}");
+    assert!(broker.refused(&["topic", "reassign", "sky", "--to", "9"], 1).contains("sky-0"));
+    broker.refused(&["topic", "reassign", "sky"], 2);
+    assert_eq!(broker.out(&["cluster", "elect-leaders", "sky"]), "no leader had to change\n");
+}
+
+#[test]
+fn a_node_that_is_decommissioned_loses_its_replicas_and_once_it_is_stopped_its_place() {
+    let [first, second, mut third] = Broker::start_three();
+    first.out(&["topic", "create", "sky", "--partitions", "3", "--replication-factor", "2"]);
+    first.out(&["topic", "create", "sea", "--replication-factor", "3"]);
+    second.out_with(&["produce", "sky"], &lines(0..300, |n| format!("{n}\n")));
+    let held = |node: usize| first.json(&["cluster", "status"])["nodes"][node]["holds"].clone();
+    eventually("the third has replicas", || held(2).as_u64() > Some(1));
+
+    let said = first.refused(&["cluster", "decommission", "3"], 1);
+    assert!(said.contains("sea-0") && said.contains("--fewer-replicas"), "{said}");
+    let drained = first.out(&["cluster", "decommission", "3", "--fewer-replicas"]);
+    assert!(drained.starts_with("node 3 holds nothing any more; stop it"), "{drained}");
+    assert_eq!(held(2), 0);
+    assert_eq!(first.out(&["consume", "sky"]).lines().count(), 300);
+
+    kill_process(Pid::from_child(&third.child), Signal::TERM).unwrap();
+    assert!(third.child.wait().unwrap().success());
+    let removed = || first.json(&["cluster", "decommission", "3"])["result"] == "removed";
+    eventually("nobody hears it any more", removed);
+    let nodes = || first.json(&["cluster", "status"])["nodes"].as_array().unwrap().len();
+    eventually("it is forgotten", || nodes() == 2);
+}
+
+#[test]
+fn replicas_go_where_they_are_told_and_the_first_of_them_leads() {
+    let [first, second, _third] = Broker::start_three();
+    first.out(&["topic", "create", "sky", "--partitions", "2", "--replication-factor", "1"]);
+    first.out_with(&["produce", "sky"], &lines(0..100, |n| format!("{n}\n")));
+    let moved = first.out(&["topic", "reassign", "sky", "--to", "2,3", "--wait"]);
+    assert_eq!(moved, "topic sky: 2 partitions are where they shall be\n");
+    let partitions = || second.json(&["topic", "describe", "sky"])[0]["partitions"].clone();
+    let placed = partitions();
+    assert_eq!(
+        (&placed[0]["replicas"], &placed[1]["replicas"]),
+        (&[2, 3][..].into(), &[3, 2][..].into()),
+        "{placed}"
+    );
+    eventually("the preferred leaders lead", || {
+        second.out(&["cluster", "elect-leaders"]);
+        let placed = partitions();
+        (&placed[0]["leader"], &placed[1]["leader"]) == (&2.into(), &3.into())
+    });
+    assert_eq!(second.out(&["consume", "sky"]).lines().count(), 100);
+    let ended = first.out(&["topic", "reassign", "sky", "--cancel"]);
+    assert_eq!(ended, "topic sky: the moves of 0 partitions are ended\n");
 }

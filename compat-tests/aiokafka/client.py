@@ -96,7 +96,7 @@ class Admin(port.Admin):
         return port.Cluster(nodes, described["controller_id"], described["cluster_id"])
 
     def create_topic(self, topic, partitions, configs=None):
-        answer = self._run(self.admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=configs or {})]))
+        answer = self._run(self.admin.create_topics([NewTopic(topic, partitions, port.replicas(), topic_configs=configs or {})]))
         self._accepted(answer.topic_errors)
 
     def delete_topic(self, topic):

@@ -47,7 +47,7 @@ class ConfluentDriver extends Driver {
   }
 
   async createTopic(topic, partitions, configs = {}) {
-    const wanted = { topic, num_partitions: partitions, replication_factor: 1, config: configs };
+    const wanted = { topic, num_partitions: partitions, replication_factor: this.nodes.length, config: configs };
     await called(done => this.admin.createTopic(wanted, ANSWER_MS, done));
   }
 

@@ -86,7 +86,7 @@ class Admin(port.Admin):
         return port.Cluster(nodes, described.controller.id, described.cluster_id)
 
     def create_topic(self, topic, partitions, configs=None):
-        self._one(self.admin.create_topics([NewTopic(topic, partitions, 1, config=configs or {})]))
+        self._one(self.admin.create_topics([NewTopic(topic, partitions, port.replicas(), config=configs or {})]))
 
     def delete_topic(self, topic):
         self._one(self.admin.delete_topics([topic]))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -22,7 +23,8 @@ const answerTime = 60 * time.Second
 const shownTime = 15 * time.Second
 
 type client struct {
-	bootstrap string
+	// addresses are those of the nodes 1, 2, ... of the broker.
+	addresses []string
 	admin     *kadm.Client
 }
 
@@ -30,16 +32,26 @@ func newClient(bootstrap string) (*client, error) {
 	if bootstrap == "" {
 		return nil, errors.New("BOOTSTRAP is not set")
 	}
-	admin, err := kadm.NewOptClient(kgo.SeedBrokers(bootstrap))
+	addresses := strings.Split(bootstrap, ",")
+	admin, err := kadm.NewOptClient(kgo.SeedBrokers(addresses...))
 	if err != nil {
 		return nil, err
 	}
-	return &client{bootstrap: bootstrap, admin: admin}, nil
+	return &client{addresses: addresses, admin: admin}, nil
 }
 
 // name is one that no other feature, family or run uses.
 func (c *client) name(feature string) string {
 	return "franz-go-" + feature + "-" + os.Getenv("RUN_ID")
+}
+
+// nodes are the ids of the broker's nodes.
+func (c *client) nodes() []int32 {
+	var ids []int32
+	for number := range c.addresses {
+		ids = append(ids, int32(number)+1)
+	}
+	return ids
 }
 
 // topic creates a topic for one feature and returns its name.
@@ -51,7 +63,7 @@ func (c *client) topic(ctx context.Context, feature string, partitions int32) (s
 
 // create creates a topic and waits until it is shown with its partitions.
 func (c *client) create(ctx context.Context, name string, partitions int32, configs map[string]*string) (kadm.CreateTopicResponse, error) {
-	created, err := c.admin.CreateTopic(ctx, partitions, 1, configs, name)
+	created, err := c.admin.CreateTopic(ctx, partitions, int16(len(c.addresses)), configs, name)
 	if err != nil {
 		return created, err
 	}
@@ -63,7 +75,7 @@ func (c *client) create(ctx context.Context, name string, partitions int32, conf
 
 // detail asks on a connection of its own, because a client answers from what it saw a moment ago.
 func (c *client) detail(ctx context.Context, topic string) (kadm.TopicDetail, error) {
-	admin, err := kadm.NewOptClient(kgo.SeedBrokers(c.bootstrap))
+	admin, err := kadm.NewOptClient(kgo.SeedBrokers(c.addresses...))
 	if err != nil {
 		return kadm.TopicDetail{}, err
 	}
@@ -77,7 +89,7 @@ func (c *client) detail(ctx context.Context, topic string) (kadm.TopicDetail, er
 
 // producer has franz-go's defaults (idempotent, acks=all) but sends each record to the partition that it names.
 func (c *client) producer(options ...kgo.Opt) (*kgo.Client, error) {
-	all := []kgo.Opt{kgo.SeedBrokers(c.bootstrap), kgo.RecordPartitioner(kgo.ManualPartitioner())}
+	all := []kgo.Opt{kgo.SeedBrokers(c.addresses...), kgo.RecordPartitioner(kgo.ManualPartitioner())}
 	return kgo.NewClient(append(all, options...)...)
 }
 
@@ -106,7 +118,7 @@ func (c *client) consumer(topic string, partitions []int32, from kgo.Offset, opt
 	for _, partition := range partitions {
 		places[partition] = from
 	}
-	all := []kgo.Opt{kgo.SeedBrokers(c.bootstrap), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: places})}
+	all := []kgo.Opt{kgo.SeedBrokers(c.addresses...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: places})}
 	return kgo.NewClient(append(all, options...)...)
 }
 

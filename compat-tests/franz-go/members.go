@@ -34,7 +34,7 @@ type member struct {
 func (c *client) Join(joining golang.Joining, watch *golang.Watch) (golang.Member, error) {
 	m := &member{joining: joining, watch: watch, done: make(chan struct{})}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(c.bootstrap),
+		kgo.SeedBrokers(c.addresses...),
 		kgo.ConsumerGroup(joining.Group),
 		kgo.SessionTimeout(golang.SessionTimeout),
 		kgo.HeartbeatInterval(golang.HeartbeatInterval),

@@ -33,16 +33,18 @@ func describeCluster(ctx context.Context, c *client) error {
 	if err != nil {
 		return err
 	}
-	if len(metadata.Brokers) != 1 {
-		return fmt.Errorf("%d brokers", len(metadata.Brokers))
+	shown, expected := make(map[int32]string), make(map[int32]string)
+	for _, broker := range metadata.Brokers {
+		shown[broker.NodeID] = fmt.Sprintf("%s:%d", broker.Host, broker.Port)
 	}
-	broker := metadata.Brokers[0]
+	for number, address := range c.addresses {
+		expected[int32(number)+1] = address
+	}
 	return allOf(
-		func() error { return same(int32(1), broker.NodeID, "node id") },
+		func() error { return same(expected, shown, "advertised addresses by node id") },
 		func() error {
-			return same(c.bootstrap, fmt.Sprintf("%s:%d", broker.Host, broker.Port), "advertised address")
+			return ensure(slices.Contains(c.nodes(), metadata.Controller), "controller %d", metadata.Controller)
 		},
-		func() error { return same(int32(1), metadata.Controller, "controller") },
 		func() error { return ensure(metadata.Cluster != "", "no cluster id") },
 	)
 }
@@ -68,7 +70,8 @@ func createTopic(ctx context.Context, c *client) error {
 		return err
 	}
 	for partition, detail := range topic.Partitions {
-		if detail.Leader != 1 || !slices.Equal(detail.ISR, []int32{1}) {
+		inSync := slices.Sorted(slices.Values(detail.ISR))
+		if !slices.Contains(inSync, detail.Leader) || !slices.Equal(inSync, c.nodes()) {
 			return fmt.Errorf("partition %d has leader %d and isr %v", partition, detail.Leader, detail.ISR)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -18,7 +19,20 @@ const (
 	most   = 60_000
 )
 
-func bootstrap() string { return os.Getenv("BOOTSTRAP") }
+// addresses are those of the nodes 1, 2, ... of the broker.
+func addresses() []string { return strings.Split(os.Getenv("BOOTSTRAP"), ",") }
+
+// nodes are their ids.
+func nodes() []int32 {
+	var ids []int32
+	for number := range addresses() {
+		ids = append(ids, int32(number)+1)
+	}
+	return ids
+}
+
+// Replicas is how many replicas a topic has: one on each node.
+func Replicas() int { return len(addresses()) }
 
 func (s scene) restartChecks() []Check {
 	return []Check{

@@ -42,8 +42,16 @@ func (s scene) topic(ctx context.Context, feature string, partitions int32) (str
 
 func (s scene) describeCluster(ctx context.Context) error {
 	cluster, err := s.Cluster(ctx)
-	return errors.Join(err, same([]int32{1}, cluster.NodeIDs, "node ids"), same(int32(1), cluster.Controller, "controller"),
-		same([]string{bootstrap()}, cluster.Addresses, "advertised addresses"))
+	shown := make(map[int32]string)
+	for number, id := range cluster.NodeIDs {
+		shown[id] = cluster.Addresses[number]
+	}
+	expected := make(map[int32]string)
+	for number, address := range addresses() {
+		expected[int32(number)+1] = address
+	}
+	return errors.Join(err, same(expected, shown, "advertised addresses by node id"),
+		ensure(slices.Contains(nodes(), cluster.Controller), "controller %d", cluster.Controller))
 }
 
 func (s scene) createTopic(ctx context.Context) error {
@@ -60,7 +68,7 @@ func (s scene) createTopic(ctx context.Context) error {
 					return fmt.Errorf("expected 3 partitions, got %v, %w", shown, err)
 				}
 				for number, partition := range shown {
-					if partition.Leader != 1 || !slices.Equal(partition.ISR, []int32{1}) {
+					if !slices.Contains(partition.ISR, partition.Leader) || !slices.Equal(nodes(), slices.Sorted(slices.Values(partition.ISR))) {
 						return fmt.Errorf("partition %d is %v", number, partition)
 					}
 				}

@@ -1,14 +1,11 @@
-"""A broker under test, Bateau or a real Kafka: started, restarted and killed on one loopback port and one data directory.
+"""A node under test, Bateau or a real Kafka: started, restarted and killed on one loopback port and one data directory.
 
-Not a cluster: one node, plaintext, node id 1. `Control` lets a test program restart it in the middle of its work.
+Plaintext. Not here: several nodes as one broker (`cluster.py`), and how a test program has it restarted (`control.py`).
 """
 
-import base64
-import os
 import random
 import signal
 import socket
-import socketserver
 import struct
 import subprocess
 import threading
@@ -57,26 +54,49 @@ class Broker:
     name = "broker"
     clean_exit_codes = (0,)
 
-    def __init__(self, directory):
+    def __init__(self, directory, node=1):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.node = node
+        # All nodes of its cluster, itself among them; whoever makes several sets it before the first start.
+        self.nodes = [self]
         self.port = free_port()
+        # Where the other nodes find it.
+        self.peer_port = free_port()
         self.log = self.directory / "broker.log"
         self.process = None
         self.lock = threading.Lock()
+
+    def __str__(self):
+        return self.name if len(self.nodes) == 1 else f"{self.name} node {self.node}"
 
     @property
     def address(self):
         return f"{HOST}:{self.port}"
 
+    @property
+    def data(self):
+        """The folder of the partitions' folders."""
+        return self.directory / "data"
+
     def command(self):
         """The command line of one start."""
         raise NotImplementedError
+
+    def launch(self):
+        """Starts the process, and does not wait until it answers."""
+        with self.lock:
+            self._launch()
 
     def start(self):
         """Starts the process and waits until it answers."""
         with self.lock:
             self._start()
+
+    def ready(self):
+        """Waits until it answers."""
+        with self.lock:
+            self._ready()
 
     def stop(self):
         """SIGTERM; an error unless it ends by itself in time with a clean exit code."""
@@ -122,17 +142,23 @@ class Broker:
     def _still_running(self):
         code = self.process.poll() if self.process else None
         if self.process is None or code is not None:
-            raise BrokerError(f"{self.name} ended by itself with exit code {code}")
+            raise BrokerError(f"{self} ended by itself with exit code {code}")
 
     def _start(self):
+        self._launch()
+        self._ready()
+
+    def _launch(self):
         with open(self.log, "ab") as log:
             # Its own session, so that an interrupt from the keyboard reaches only the harness, which then ends it.
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def _ready(self):
         deadline = time.monotonic() + READY_SECONDS
         while not self._answers():
             self._still_running()
             if time.monotonic() > deadline:
-                raise BrokerError(f"{self.name} was not ready within {READY_SECONDS} s")
+                raise BrokerError(f"{self} was not ready within {READY_SECONDS} s")
             time.sleep(0.05)
 
     def _stop(self):
@@ -143,9 +169,9 @@ class Broker:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise BrokerError(f"{self.name} did not end within {STOP_SECONDS} s of SIGTERM") from None
+            raise BrokerError(f"{self} did not end within {STOP_SECONDS} s of SIGTERM") from None
         if code not in self.clean_exit_codes:
-            raise BrokerError(f"{self.name} ended with exit code {code} after SIGTERM")
+            raise BrokerError(f"{self} ended with exit code {code} after SIGTERM")
 
     def _answers(self):
         """One ApiVersions v0 exchange, then metadata by a real client."""
@@ -160,7 +186,7 @@ class Broker:
         if len(answer) < 10 or struct.unpack(">h", answer[8:10])[0] != 0:
             return False
         listed = subprocess.run(["kcat", "-b", self.address, "-L", "-m", "5"], capture_output=True, text=True, check=False)
-        return listed.returncode == 0 and " 1 brokers:" in listed.stdout
+        return listed.returncode == 0 and f" {len(self.nodes)} brokers:" in listed.stdout
 
 
 class Bateau(Broker):
@@ -168,13 +194,17 @@ class Bateau(Broker):
 
     name = "bateau"
 
-    def __init__(self, directory, binary):
-        super().__init__(directory)
+    def __init__(self, directory, binary, node=1):
+        super().__init__(directory, node)
         self.binary = binary
+        self.gossip_port = free_port()
 
     def command(self):
-        data = self.directory / "data"
-        flags = ["--data-dir", str(data), "--kafka-addr", self.address, "--node-id", "1", "--set", GROUP_DELAY]
+        flags = ["--data-dir", str(self.data), "--kafka-addr", self.address, "--node-id", str(self.node), "--set", GROUP_DELAY]
+        if len(self.nodes) > 1:
+            others = ",".join(f"{HOST}:{node.gossip_port}" for node in self.nodes)
+            flags += ["--node-name", f"node-{self.node}", "--bind-addr", f"{HOST}:{self.gossip_port}", "--rpc-port", str(self.peer_port)]
+            flags += ["--start-join-addrs", others, *(["--bootstrap"] if self.node == 1 else [])]
         return [str(self.binary), "serve", *flags]
 
 
@@ -184,32 +214,39 @@ class Kafka(Broker):
     name = "kafka"
     clean_exit_codes = (0, 143)  # a JVM that SIGTERM ended reports the signal, also after an orderly shutdown
 
-    def __init__(self, directory, jars):
-        super().__init__(directory)
+    def __init__(self, directory, jars, node=1):
+        super().__init__(directory, node)
         self.jars = jars
         self.properties = self.directory / "server.properties"
-        controller = free_port()
+
+    def format(self, cluster):
+        """Writes its properties, and its data directory as one of `cluster`; once, before the first start."""
+        count = len(self.nodes)
         self.properties.write_text("\n".join([
             "process.roles=broker,controller",
-            "node.id=1",
-            f"controller.quorum.voters=1@{HOST}:{controller}",
-            f"listeners=PLAINTEXT://{self.address},CONTROLLER://{HOST}:{controller}",
+            f"node.id={self.node}",
+            f"controller.quorum.voters={','.join(f'{node.node}@{HOST}:{node.peer_port}' for node in self.nodes)}",
+            f"listeners=PLAINTEXT://{self.address},CONTROLLER://{HOST}:{self.peer_port}",
             f"advertised.listeners=PLAINTEXT://{self.address}",
             "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAINTEXT",
-            f"log.dirs={self.directory / 'data'}",
-            "offsets.topic.replication.factor=1",
+            f"log.dirs={self.data}",
+            f"default.replication.factor={count}",
+            f"offsets.topic.replication.factor={count}",
             GROUP_DELAY,
-            "transaction.state.log.replication.factor=1",
+            f"transaction.state.log.replication.factor={count}",
             "transaction.state.log.min.isr=1",
-            "share.coordinator.state.topic.replication.factor=1",
+            f"share.coordinator.state.topic.replication.factor={count}",
             "share.coordinator.state.topic.min.isr=1",
             # A killed broker may register again only when its old session is over.
             "broker.session.timeout.ms=3000",
             "broker.heartbeat.interval.ms=500",
             "",
         ]))
-        self._format()
+        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties))
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BrokerError(f"kafka storage format failed: {done.stdout}{done.stderr}")
 
     def command(self):
         return self._java("kafka.Kafka", str(self.properties))
@@ -218,56 +255,3 @@ class Kafka(Broker):
         # Quick start matters more than peak speed: a run starts it about twenty times.
         flags = ["-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
         return ["java", *flags, "-cp", f"{self.jars}/*", *arguments]
-
-    def _format(self):
-        cluster = "A" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")[1:]
-        command = self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.properties))
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise BrokerError(f"kafka storage format failed: {done.stdout}{done.stderr}")
-
-
-class Control(socketserver.ThreadingTCPServer):
-    """The broker's remote control, for test programs in any language: one line in, one line out, over loopback TCP.
-
-    `restart` and `kill` are answered with `ok` when the broker is ready again, otherwise with `error: reason`.
-    """
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, broker):
-        super().__init__((HOST, 0), _Command)
-        self.verbs = {"restart": broker.restart, "kill": broker.kill}
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-
-    @property
-    def address(self):
-        return f"{HOST}:{self.server_address[1]}"
-
-    def close(self):
-        self.shutdown()
-        self.server_close()
-
-
-class _Command(socketserver.StreamRequestHandler):
-    def handle(self):
-        verb = self.rfile.readline(64).decode(errors="replace").strip()
-        try:
-            if verb not in self.server.verbs:
-                raise BrokerError(f"no verb {verb!r}")
-            self.server.verbs[verb]()
-            answer = "ok"
-        except BrokerError as error:
-            answer = f"error: {error}"
-        self.wfile.write(f"{answer}\n".encode())
-
-
-def control(address, verb):
-    """Asks the `Control` at `address` for `verb`; returns when the broker is ready again."""
-    host, port = address.split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(f"{verb}\n".encode())
-        answer = connection.makefile().readline().strip()
-    if answer != "ok":
-        raise BrokerError(f"{verb}: {answer}")

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from harness import broker, builds
+from harness.control import control
 
 KEYS = 1000
 # Bounds the whole production, outages included.
@@ -77,7 +78,7 @@ class Killer(threading.Thread):
     def run(self):
         while self.asked.get():
             try:
-                broker.control(self.address, "kill")
+                control(self.address, "kill")
                 self.done += 1
             except (broker.BrokerError, OSError) as error:
                 self.error = self.error or broker.BrokerError(f"kill {self.done + 1}: {error}")

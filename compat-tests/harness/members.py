@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import builds
 from harness.broker import BrokerError
-from harness.broker import control as ask
+from harness.control import control as ask
 
 SESSION_SECONDS = 6
 # The promise that is judged: no partition is without an owner for longer.

@@ -10,8 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from harness import builds
-from harness.broker import Bateau, BrokerError, Control, Kafka
+from harness import builds, cluster
+from harness.broker import BrokerError
+from harness.control import Control
 
 # The programs that run now, and whether the harness is ending; what several families share.
 _running = set()
@@ -25,8 +26,9 @@ def end_on_sigterm():
 
 
 def become_run(family, options, *more):
-    """Goes on as `run --only family`, with the `broker`, `bin` and `lines` of `options`."""
-    command = [str(builds.HERE / "run"), "--only", family, "--broker", options.broker, "--lines", str(options.lines), *more]
+    """Goes on as `run --only family`, with the `broker`, `nodes`, `bin` and `lines` of `options`."""
+    command = [str(builds.HERE / "run"), "--only", family, "--broker", options.broker, "--nodes", str(options.nodes)]
+    command += ["--lines", str(options.lines), *more]
     os.execv(command[0], [*command, *(["--bin", str(options.bin)] if options.bin else [])])
 
 
@@ -36,9 +38,12 @@ def say(text):
         print(text, flush=True)
 
 
-def start_broker(kind, directory, binary):
-    """A started broker of `kind` in `directory`; `binary` is Bateau's."""
-    broker = Kafka(directory, builds.KAFKA_JARS) if kind == "kafka" else Bateau(directory, binary)
+def start_broker(kind, directory, binary, nodes=1):
+    """A started broker of `kind` with so many `nodes` in `directory`; `binary` is Bateau's."""
+    if kind == "kafka":
+        broker = cluster.kafka(directory, builds.KAFKA_JARS, nodes)
+    else:
+        broker = cluster.bateau(directory, binary, nodes)
     try:
         broker.start()
     except BaseException:
@@ -69,7 +74,7 @@ def run_families(families, results, options):
 def run_family(family, results, options):
     """Runs one family's program against a fresh broker and puts what it reports into `results`.
 
-    `options` has broker, bin, feature, work (the run's temporary directory), run_id, lines, kills and members.
+    `options` has broker, nodes, bin, feature, work (the run's temporary directory), run_id, lines, kills and members.
     """
     if _ending.is_set():
         return
@@ -78,7 +83,7 @@ def run_family(family, results, options):
     began = time.monotonic()
     broker = None
     try:
-        broker = start_broker(options.broker, directory / "broker", options.bin)
+        broker = start_broker(options.broker, directory / "broker", options.bin, options.nodes)
         control = Control(broker)
         try:
             reason = _run_program(family, expected, results, broker, control, directory, options)
@@ -106,7 +111,7 @@ def _run_program(family, expected, results, broker, control, directory, options)
     scratch.mkdir(parents=True)
     environment = {
         **os.environ, "BOOTSTRAP": broker.address, "BROKER_CTL": control.address, "SCRATCH": str(scratch), "RUN_ID": options.run_id,
-        "BROKER_DATA": str(broker.directory / "data"),  # the partitions' folders
+        "BROKER_DATA": broker.data,  # the partitions' folders
         "OUT": str(builds.out(family)), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     environment.pop("FEATURE", None)
     if options.feature:

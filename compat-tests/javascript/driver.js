@@ -34,6 +34,9 @@ class Driver {
     this.version = version;
     this.bootstrap = process.env.BOOTSTRAP;
     ensure(this.bootstrap, 'BOOTSTRAP is not set');
+    // Of the nodes 1, 2, ... of the broker; a topic has a replica on each.
+    this.addresses = this.bootstrap.split(',');
+    this.nodes = this.addresses.map((_, at) => at + 1);
     this.open = new Set();
   }
 

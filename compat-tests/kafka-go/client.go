@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"bateau/compat/golang"
@@ -42,7 +43,7 @@ func (c *client) Close() {}
 func ask[T any](c *client, question func(*kafka.Client) (T, error)) (T, error) {
 	transport := &kafka.Transport{ClientID: "kafka-go"}
 	defer transport.CloseIdleConnections()
-	return question(&kafka.Client{Addr: kafka.TCP(c.bootstrap), Timeout: requestTime, Transport: transport})
+	return question(&kafka.Client{Addr: kafka.TCP(strings.Split(c.bootstrap, ",")...), Timeout: requestTime, Transport: transport})
 }
 
 // Code is the broker's error code in err.
@@ -112,7 +113,7 @@ func (c *client) CreateTopic(ctx context.Context, name string, partitions int32)
 
 // CreateTopicWith takes configs.
 func (c *client) CreateTopicWith(ctx context.Context, name string, partitions int32, configs map[string]string) error {
-	topic := kafka.TopicConfig{Topic: name, NumPartitions: int(partitions), ReplicationFactor: 1}
+	topic := kafka.TopicConfig{Topic: name, NumPartitions: int(partitions), ReplicationFactor: golang.Replicas()}
 	for key, value := range configs {
 		topic.ConfigEntries = append(topic.ConfigEntries, kafka.ConfigEntry{ConfigName: key, ConfigValue: value})
 	}

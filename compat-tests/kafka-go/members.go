@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ func (c *client) Join(joining golang.Joining, watch *golang.Watch) (golang.Membe
 	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID:                joining.Group,
-		Brokers:           []string{c.bootstrap},
+		Brokers:           strings.Split(c.bootstrap, ","),
 		Dialer:            &kafka.Dialer{ClientID: clientID, Timeout: requestTime},
 		Topics:            []string{joining.Topic},
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},

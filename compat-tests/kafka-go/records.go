@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func (c *client) Pump() (golang.Producer, error) { return c.Producer(golang.Send
 func (c *client) Producer(sending golang.Sending) (golang.Producer, error) {
 	p := &producer{patient: sending.Idempotent || sending.AutoCreate}
 	p.writer = &kafka.Writer{
-		Addr:                   kafka.TCP(c.bootstrap),
+		Addr:                   kafka.TCP(strings.Split(c.bootstrap, ",")...),
 		Transport:              &kafka.Transport{ClientID: "kafka-go", MetadataTTL: metadataAge},
 		Balancer:               named,
 		BatchTimeout:           5 * time.Millisecond,
@@ -136,7 +137,7 @@ func (c *client) Reader(reading golang.Reading) (golang.Reader, error) {
 
 func readerConfig(bootstrap, topic string, partition int32) kafka.ReaderConfig {
 	return kafka.ReaderConfig{
-		Brokers:               []string{bootstrap},
+		Brokers:               strings.Split(bootstrap, ","),
 		Topic:                 topic,
 		Partition:             int(partition),
 		MaxWait:               500 * time.Millisecond,

@@ -83,7 +83,8 @@ class Admin(port.Admin):
         return port.Cluster(nodes, described["controller_id"], described["cluster_id"])
 
     def create_topic(self, topic, partitions, configs=None):
-        self.admin.create_topics({topic: {"num_partitions": partitions, "replication_factor": 1, "configs": configs or {}}})
+        wanted = {"num_partitions": partitions, "replication_factor": port.replicas(), "configs": configs or {}}
+        self.admin.create_topics({topic: wanted})
 
     def delete_topic(self, topic):
         self.admin.delete_topics([topic])

@@ -19,9 +19,12 @@ VERSIONS = {
 
 def broker_api_versions(tools):
     said = tools.run("kafka-broker-api-versions")
-    check(f"{tools.bootstrap} (id: 1 rack: null isFenced: false) -> (" in said, f"no node 1: {said}")
+    for node, address in tools.nodes.items():
+        check(f"{address} (id: {node} rack: null isFenced: false) -> (" in said, f"no node {node}: {said}")
     keys = {}
-    for line in said.splitlines()[1:-1]:
+    for line in said.splitlines()[1:]:
+        if line == ")":  # the end of a node; they all say the same
+            break
         key = re.fullmatch(r"\t(\w+)\(\d+\): (?:(\d+(?: to \d+)?) \[usable: (\d+)\]|UNSUPPORTED),?", line)
         check(key, f"a line that says no versions: {line!r}")
         keys[key[1]] = key[2]
@@ -35,13 +38,23 @@ def cluster_id(tools):
 
 
 def metadata_quorum(tools):
+    # A follower may be behind for a moment.
+    tools.eventually(lambda: quorum_shown(tools))
+
+
+def quorum_shown(tools):
     said = tools.run("kafka-metadata-quorum", "describe", "--status")
     status = dict(re.findall(r"^(\w+): +(.*)$", said, re.MULTILINE))
-    same(("1", "0", "[]"), tuple(status.get(name) for name in ("LeaderId", "MaxFollowerLag", "CurrentObservers")), "leader, lag, observers")
-    check(re.search(r'^\[\{"id": 1\b', status.get("CurrentVoters", "")), f"voters: {said}")
+    same(("0", "[]"), tuple(status.get(name) for name in ("MaxFollowerLag", "CurrentObservers")), "lag, observers")
+    leader = int(status["LeaderId"])
+    check(leader in tools.nodes, f"leader: {said}")
+    same(list(tools.nodes), sorted(int(voter) for voter in re.findall(r'"id": (\d+)', status.get("CurrentVoters", ""))), "voters")
     check(int(status["HighWatermark"]) > 0 and int(status["LeaderEpoch"]) > 0, f"high watermark and epoch: {said}")
     said = tools.run("kafka-metadata-quorum", "describe", "--replication")
-    check(re.search(r"^1\s+\S{22}\s+[1-9]\d*\s+0\s+\d+\s+\d+\s+Leader\s*$", said, re.MULTILINE), f"replication: {said}")
+    shown = re.findall(r"^(\d+)\s+\S{22}\s+[1-9]\d*\s+(\d+)\s+\d+\s+\d+\s+(Leader|Follower)\s*$", said, re.MULTILINE)
+    kinds = {node: "Leader" if node == leader else "Follower" for node in tools.nodes}
+    same(kinds, {int(node): kind for node, _, kind in shown}, f"replication: {said}")
+    check((str(leader), "0", "Leader") in shown, f"lag of the leader: {said}")
 
 
 def features(tools):
@@ -65,15 +78,27 @@ def reassign_partitions(tools):
     tools.produce(name, 0, 0, 1)
     move, plan = tools.scratch / "topics-to-move.json", tools.scratch / "plan.json"
     move.write_text(json.dumps({"version": 1, "topics": [{"topic": name}]}))
-    said = tools.run("kafka-reassign-partitions", "--generate", "--broker-list", "1", "--topics-to-move-json-file", str(move))
+    nodes = ",".join(map(str, tools.nodes))
+    said = tools.run("kafka-reassign-partitions", "--generate", "--broker-list", nodes, "--topics-to-move-json-file", str(move))
     current, proposed = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    same([1], current["partitions"][0]["replicas"], "current replicas")
-    same([(name, 0, [1])], [(one["topic"], one["partition"], one["replicas"]) for one in proposed["partitions"]], "proposed replicas")
-    plan.write_text(json.dumps(proposed))
+    same(list(tools.nodes), sorted(current["partitions"][0]["replicas"]), "current replicas")
+    found = [(one["topic"], one["partition"], sorted(one["replicas"])) for one in proposed["partitions"]]
+    same([(name, 0, list(tools.nodes))], found, "proposed replicas")
+    if len(tools.nodes) > 1:
+        # One replica goes, and comes back by what the tool proposed.
+        fewer = {"version": 1, "partitions": [{"topic": name, "partition": 0, "replicas": current["partitions"][0]["replicas"][1:]}]}
+        reassigned(tools, name, plan, fewer)
+    reassigned(tools, name, plan, proposed)
+    same(proposed["partitions"][0]["replicas"], tools.partition(name)[1], "replicas in the end")
+    same("0\n", tools.consume(name, "%s\n"), "the record in the end")
+    check("No partition reassignments found." in tools.run("kafka-reassign-partitions", "--list"), "a reassignment goes on")
+
+
+def reassigned(tools, name, plan, wanted):
+    plan.write_text(json.dumps(wanted))
     said = tools.run("kafka-reassign-partitions", "--execute", "--reassignment-json-file", str(plan))
     check(f"Successfully started partition reassignment for {name}-0" in said, f"execute said: {said}")
     tools.eventually(lambda: verified(tools, name, plan))
-    check("No partition reassignments found." in tools.run("kafka-reassign-partitions", "--list"), "a reassignment goes on")
 
 
 def verified(tools, name, plan):
@@ -84,9 +109,10 @@ def verified(tools, name, plan):
 def log_dirs(tools):
     name = tools.name("log_dirs")
     tools.produce(name, 0, 0, 1000)
-    said = tools.run("kafka-log-dirs", "--describe", "--topic-list", name, "--broker-list", "1")
+    leader = tools.partition(name)[0]
+    said = tools.run("kafka-log-dirs", "--describe", "--topic-list", name, "--broker-list", str(leader))
     brokers = json.loads(said.splitlines()[-1])["brokers"]
-    same([1], [broker["broker"] for broker in brokers], "brokers")
+    same([leader], [broker["broker"] for broker in brokers], "brokers")
     for directory in brokers[0]["logDirs"]:
         same(None, directory["error"], f"error of {directory['logDir']}")
     found = [one for directory in brokers[0]["logDirs"] for one in directory["partitions"]]
@@ -94,9 +120,11 @@ def log_dirs(tools):
     check(found[0]["size"] > 3000, f"size of 1000 records: {found}")
 
 
-def segments(partition):
-    """The segment files of one partition of the broker under test, in order, as kafka-dump-log takes them."""
-    found = sorted((Path(os.environ["BROKER_DATA"]) / partition).glob("*.log"))
+def segments(tools, partition):
+    """The segment files of one partition on its leader, in order, as kafka-dump-log takes them."""
+    topic, index = partition.rsplit("-", 1)
+    data = os.environ["BROKER_DATA"].split(":")[tools.partition(topic, int(index))[0] - 1]
+    found = sorted((Path(data) / partition).glob("*.log"))
     check(found, f"no segment of {partition} in the broker's data")
     return ["--files", ",".join(str(path) for path in found)]
 
@@ -134,7 +162,7 @@ def offsets_dumped(tools, group):
 
 
 def dumped(tools, partition, *arguments):
-    said = tools.run("kafka-dump-log", *segments(partition), *arguments)
+    said = tools.run("kafka-dump-log", *segments(tools, partition), *arguments)
     check("isvalid: true" in said and "isvalid: false" not in said, f"an invalid batch: {said}")
     for trouble in ("Found ", "Mismatches", "Failed", "unreadable", "corrupt"):
         check(trouble not in said, f"the dump found trouble: {said}")

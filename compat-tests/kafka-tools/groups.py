@@ -78,7 +78,8 @@ def describe_live(tools, name, path):
     same(("/127.0.0.1", "console", "3"), (member["HOST"], member["CLIENT-ID"], member["#PARTITIONS"]), "host, client and partitions")
     check(f"{name}:0,1,2" in said, f"no assignment: {said}")
     said = groups(tools, "--describe", "--group", name, "--state")
-    check(re.search(rf"^{name} +{tools.bootstrap} +\(1\) +range +Stable +1$", said, re.MULTILINE), f"state: {said}")
+    coordinator = re.search(rf"^{name} +(\S+) +\((\d+)\) +range +Stable +1$", said, re.MULTILINE)
+    check(coordinator and tools.nodes.get(int(coordinator[2])) == coordinator[1], f"state: {said}")
 
 
 def new_offsets(tools, group, *arguments):

@@ -4,6 +4,7 @@ A tool's exit code alone says little, for some print a stack trace and end with 
 """
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -86,6 +87,8 @@ class Tools:
         self.classpath = ":".join(map(str, dict.fromkeys(ordered)))
         self.archive = []
         self.bootstrap = os.environ["BOOTSTRAP"]
+        # Of the broker: node id -> "host:port". A topic has a replica on each.
+        self.nodes = dict(enumerate(self.bootstrap.split(","), 1))
         self.scratch = Path(os.environ["SCRATCH"])
         self.run_id = os.environ.get("RUN_ID", "0")
 
@@ -144,6 +147,12 @@ class Tools:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
+
+    def partition(self, topic, partition=0):
+        """What a broker says of one partition: its leader, replicas and those in sync."""
+        metadata = json.loads(self.kcat("-L", "-J", "-t", topic))["topics"][0]["partitions"]
+        found = next(one for one in metadata if one["partition"] == partition)
+        return found["leader"], [one["id"] for one in found["replicas"]], [one["id"] for one in found["isrs"]]
 
     def topic(self, row, partitions=1):
         """Creates a topic for one row; its name."""

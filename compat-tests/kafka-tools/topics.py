@@ -10,7 +10,8 @@ from tools import check, same
 
 def topics(tools):
     name = tools.name("topics")
-    create = ["--create", "--topic", name, "--partitions", "3", "--replication-factor", "1", "--config", "retention.ms=86400000"]
+    create = ["--create", "--topic", name, "--partitions", "3", "--replication-factor", str(len(tools.nodes))]
+    create += ["--config", "retention.ms=86400000"]
     check(f"Created topic {name}." in tools.run("kafka-topics", *create), "not said to be created")
     tools.refused("already exists", "kafka-topics", *create)
     listed = tools.run("kafka-topics", "--list").split()
@@ -24,10 +25,13 @@ def topics(tools):
 
 def described(tools, name, partitions, config):
     said = tools.run("kafka-topics", "--describe", "--topic", name)
-    head = re.search(rf"Topic: {name}\tTopicId: \S{{22}}\tPartitionCount: (\d+)\tReplicationFactor: 1\tConfigs: (\S*)", said)
+    head = re.search(rf"Topic: {name}\tTopicId: \S{{22}}\tPartitionCount: (\d+)\tReplicationFactor: {len(tools.nodes)}\tConfigs: (\S*)", said)
     check(head and int(head[1]) == partitions and config in head[2].split(","), f"described as {said}")
-    each = re.findall(rf"\tTopic: {name}\tPartition: (\d+)\tLeader: 1\tReplicas: 1\tIsr: 1\b", said)
-    same(sorted(map(str, range(partitions))), sorted(each), "partitions with leader, replica and isr 1")
+    each = re.findall(rf"\tTopic: {name}\tPartition: (\d+)\tLeader: (\d+)\tReplicas: ([\d,]+)\tIsr: ([\d,]+)", said)
+    same(sorted(map(str, range(partitions))), sorted(one[0] for one in each), "partitions with leader, replicas and isr")
+    for _, leader, *both in each:
+        check(int(leader) in tools.nodes, f"leader {leader}: {said}")
+        same([list(tools.nodes)] * 2, [sorted(map(int, ids.split(","))) for ids in both], "replicas and isr")
 
 
 def configs(tools):

@@ -22,7 +22,7 @@ class KafkaJsDriver extends Driver {
   }
 
   client(clientId) {
-    return new Kafka({ clientId, brokers: [this.bootstrap], logLevel: logLevel.NOTHING, retry: PATIENT });
+    return new Kafka({ clientId, brokers: this.addresses, logLevel: logLevel.NOTHING, retry: PATIENT });
   }
 
   /** The connected admin, the same for all calls. */
@@ -43,7 +43,7 @@ class KafkaJsDriver extends Driver {
 
   async createTopic(topic, numPartitions, configs = {}) {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-    const created = await (await this.admin()).createTopics({ topics: [{ topic, numPartitions, replicationFactor: 1, configEntries }] });
+    const created = await (await this.admin()).createTopics({ topics: [{ topic, numPartitions, replicationFactor: this.nodes.length, configEntries }] });
     if (!created) {
       // kafkajs turns this one refusal into `false`.
       throw Object.assign(new Error('the topic exists'), { code: 36 });

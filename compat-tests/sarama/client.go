@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bateau/compat/golang"
@@ -37,7 +38,7 @@ func settings() *sarama.Config {
 }
 
 func open(bootstrap string) (*client, error) {
-	addresses := []string{bootstrap}
+	addresses := strings.Split(bootstrap, ",")
 	connected, err := sarama.NewClient(addresses, settings())
 	if err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (c *client) CreateTopic(ctx context.Context, name string, partitions int32)
 
 // CreateTopicWith takes configs.
 func (c *client) CreateTopicWith(_ context.Context, name string, partitions int32, configs map[string]string) error {
-	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1, ConfigEntries: pointers(configs)}
+	detail := &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: int16(golang.Replicas()), ConfigEntries: pointers(configs)}
 	return c.ClusterAdmin.CreateTopic(name, detail, false)
 }
 

@@ -138,6 +138,7 @@ impl Agent {
         };
         broker.serve_kafka_with(Arc::new(ForwardedRequests::default()));
         register_with(&broker, register).await?;
+        broker.begin();
         set_strays_aside(&broker, &storage.data_dir);
         let server = KafkaServer::new(listener, broker.clone(), Limits::of(&broker.settings()));
         tasks.spawn(server.run(is_closing.clone()));

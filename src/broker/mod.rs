@@ -91,7 +91,7 @@ pub struct LeaderView {
 
 impl Broker {
     /// Puts the broker on a started metadata log. `statics` are the broker keys that were given by
-    /// flags, environment or file.
+    /// flags, environment or file. It has no logs and no settings of the metadata until [`Self::begin`].
     pub fn new(
         node: i32,
         storage: NodeStorage,
@@ -100,7 +100,6 @@ impl Broker {
     ) -> Self {
         let replicas = Replicas::new(node, storage.clone());
         let settings = Arc::new(Settings::new(node, statics, Arc::clone(&replicas)));
-        metadata.tell(Arc::<Settings>::clone(&settings));
         let space = Space::new(Arc::clone(storage.data_dir.disk()), storage.clock.clone());
         let broker = Self(Arc::new(Inner {
             node,
@@ -121,6 +120,12 @@ impl Broker {
         }));
         storage.exchange.set_verbs(Arc::new(broker.clone()));
         broker
+    }
+
+    /// Takes over topics and settings as they are in the image now. Not before the image shows all that this node knew
+    /// when it stopped: what is on its disk would be taken for that of topics that went long ago.
+    pub fn begin(&self) {
+        self.0.metadata.tell(Arc::<Settings>::clone(&self.0.settings));
     }
 
     pub fn node_id(&self) -> i32 {
@@ -148,7 +153,7 @@ impl Broker {
     }
 
     /// Who leads `partition`, which must be one of the topic's. While nobody is known to, the first living replica is
-    /// named: being asked wakes it.
+    /// named, with no epoch: being asked wakes it.
     pub fn leader(&self, topic: &TopicImage, partition: PartitionId) -> LeaderView {
         let placed =
             topic.partition(partition).map(crate::cluster::PartitionImage::nodes).unwrap_or_default();
@@ -159,7 +164,7 @@ impl Broker {
             exchange.leaders.get(&(topic.id, partition)).filter(|known| exchange.is_alive(known.node));
         let Some(known) = known else {
             let log = self.0.replicas.get(topic.id, partition).filter(|_| placed.len() == 1);
-            let epoch = log.map(|log| log.leader_epoch()).unwrap_or_default();
+            let epoch = log.map_or(LeaderEpoch(-1), |log| log.leader_epoch());
             return LeaderView {
                 node: living.first().copied().unwrap_or(-1),
                 epoch,

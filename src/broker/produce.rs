@@ -56,7 +56,7 @@ impl Broker {
         acks: Acks,
     ) -> Result<PendingAppend, BrokerError> {
         let producer = producer_of(&records, (topic.id, partition));
-        let begun = self.begin(topic, partition, records, (acks, producer)).await;
+        let begun = self.begin_append(topic, partition, records, (acks, producer)).await;
         if let (Err(error), Some((producer, sequence))) = (&begun, producer)
             && comes_again(error)
         {
@@ -65,7 +65,7 @@ impl Broker {
         begun
     }
 
-    async fn begin(
+    async fn begin_append(
         &self,
         topic: &Arc<TopicImage>,
         partition: PartitionId,

@@ -101,6 +101,11 @@ impl Settings {
 
 impl Changes for Settings {
     fn changed(&self, before: &MetadataImage, after: &MetadataImage) {
+        // First, since a topic that comes may have the name of one that goes.
+        for topic in before.topics().filter(|t| after.topic_by_id(t.id).is_none()) {
+            self.topics.write().remove(&topic.id);
+            self.doom(self.replicas.remove(topic.id));
+        }
         let broker_changed = before.cluster_overrides != after.cluster_overrides
             || before.node_overrides.get(&self.node) != after.node_overrides.get(&self.node);
         self.with_layers(after, |layers| {
@@ -114,10 +119,6 @@ impl Changes for Settings {
                 }
             }
         });
-        for topic in before.topics().filter(|t| after.topic_by_id(t.id).is_none()) {
-            self.topics.write().remove(&topic.id);
-            self.doom(self.replicas.remove(topic.id));
-        }
     }
 }
 

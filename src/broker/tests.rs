@@ -74,6 +74,7 @@ impl Node {
             rpc_addr: String::new(),
         };
         broker.register(register).await?;
+        broker.begin();
         Ok(broker)
     }
 }

@@ -14,6 +14,8 @@ use crate::model::{TopicId, TopicName};
 
 /// The most partitions that one request may create. Source: Kafka `ReplicationControlManager`.
 const NEW_PARTITIONS_MAX: i32 = 10_000;
+/// How long whoever makes a topic waits for its first leaders.
+const LED_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
 /// The most partitions that this node holds.
 const PARTITIONS_MAX: usize = 100_000;
 
@@ -54,8 +56,23 @@ struct Planned {
 
 impl Broker {
     /// Makes topics; one agreement for all that pass their checks. Their partitions can be used
-    /// when it returns.
+    /// when it returns: those with several replicas have leaders then, or will have soon.
     pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Vec<Result<CreatedTopic, BrokerError>> {
+        let made = self.create_topics_now(topics, validate_only).await;
+        if !validate_only {
+            let replicated = made.iter().flatten().filter(|topic| topic.replication_factor > 1);
+            let keys: Vec<_> =
+                replicated.flat_map(|topic| (0..topic.partitions).map(|p| (topic.id, p))).collect();
+            drop(tokio::time::timeout(LED_WITHIN, self.0.exchange.led(&keys)).await);
+        }
+        made
+    }
+
+    async fn create_topics_now(
         &self,
         topics: Vec<NewTopic>,
         validate_only: bool,

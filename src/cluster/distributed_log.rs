@@ -98,6 +98,8 @@ impl std::fmt::Debug for DistributedLog {
 #[derive(Debug, Default)]
 struct Life {
     failed: Option<(i64, String)>,
+    /// How often it did not start since it last did.
+    tries: u32,
     deleted: bool,
     /// What was opened last. Retired before the log is opened again: there is one writer at a time,
     /// whatever tasks of a group that ended still run.
@@ -248,11 +250,17 @@ impl DistributedLog {
         match self.open_and_start(&mut life).await {
             Ok(group) => {
                 life.failed = None;
+                life.tries = 0;
                 self.active.store(Some(Arc::clone(&group)));
                 Ok(group)
             }
             Err(error) => {
-                tracing::error!(partition = %self.identity.name, %error, cause = ?std::error::Error::source(&error), "a log does not start");
+                life.tries += 1;
+                // It is tried again for as long as it is needed; said less and less often.
+                if life.tries.is_power_of_two() {
+                    let cause = std::error::Error::source(&error);
+                    tracing::error!(partition = %self.identity.name, %error, ?cause, tries = life.tries, "a log does not start");
+                }
                 life.failed = Some((now, error.to_string()));
                 Err(error)
             }

@@ -221,6 +221,16 @@ impl Exchange {
         self.stir();
     }
 
+    /// Waits until a leader is known of each of these partitions.
+    pub async fn led(&self, partitions: &[PartitionKey]) {
+        let mut unrest = self.unrest();
+        while partitions.iter().any(|key| self.leaders.get(key).is_none()) {
+            if unrest.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Says who keeps up with a partition that this node leads.
     pub(super) fn lead(&self, key: PartitionKey, term: u64, in_sync: Vec<i32>) {
         if self.leaders.lead(self.node(), key, term, in_sync) {
@@ -270,7 +280,6 @@ impl Exchange {
                 standing.forget_leader(leader);
             }
         }
-        self.leaders.forget(node);
         self.stir();
     }
 
@@ -325,7 +334,7 @@ impl Exchange {
     fn serve_leaders(&self, from: &Hello, message: &Bytes) -> Result<Vec<Bytes>, String> {
         let announcements = Announcements::decode(&message[..]).map_err(|error| error.to_string())?;
         let node = from.node_id.ok_or("a node without an id leads nothing")?;
-        for ((topic, partition), term) in self.leaders.hear(node, announcements) {
+        for ((topic, partition), term) in self.leaders.hear((node, from.start_id), announcements) {
             let standings: Vec<Arc<Standing>> = self.standings.lock().values().cloned().collect();
             let of_it = |s: &&Arc<Standing>| (s.group().topic_id, s.group().partition) == (topic, partition);
             for standing in standings.iter().filter(of_it) {
@@ -425,8 +434,9 @@ impl Serve for Exchange {
         }
     }
 
-    fn up(&self, node: i32, _start_id: u64) {
+    fn up(&self, node: i32, start_id: u64) {
         tracing::info!(node, "a node is heard");
+        self.leaders.renew(node, start_id);
         self.forget_leaders_on(node);
         self.leaders.tell(self.node(), node);
         self.news.notify_one();
@@ -435,6 +445,7 @@ impl Serve for Exchange {
 
     fn down(&self, node: i32) {
         tracing::warn!(node, "a node is not heard any more");
+        self.leaders.forget(node);
         self.forget_leaders_on(node);
     }
 }

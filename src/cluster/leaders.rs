@@ -25,6 +25,8 @@ pub struct Leader {
     pub sequence: u64,
     /// Nodes of the voters that keep up, the leader among them, in the order of placement.
     pub in_sync: Vec<i32>,
+    /// The start of the node's process that said so; 0: it was not said, but seen.
+    pub start: u64,
 }
 
 /// Bytes of announcements.
@@ -92,7 +94,7 @@ impl Leaders {
             Some((resigned, at)) if resigned == term => sequence.max(at + 1),
             _ => sequence,
         };
-        table.known.insert(key, Leader { node: me, term, sequence, in_sync });
+        table.known.insert(key, Leader { node: me, term, sequence, in_sync, start: 0 });
         table.tell_all(key);
         true
     }
@@ -112,12 +114,16 @@ impl Leaders {
     pub(super) fn follow(&self, key: PartitionKey, node: i32, term: u64) {
         let mut table = self.0.write();
         if table.known.get(&key).is_none_or(|known| known.term < term) {
-            table.known.insert(key, Leader { node, term, sequence: 0, in_sync: Vec::new() });
+            table.known.insert(key, Leader { node, term, sequence: 0, in_sync: Vec::new(), start: 0 });
         }
     }
 
-    /// Takes in what `from` announces. Returns what it gave up, and in which terms.
-    pub(super) fn hear(&self, from: i32, announcements: Announcements) -> Vec<(PartitionKey, u64)> {
+    /// Takes in what the node `from`, in this start of it, announces. Returns what it gave up, and in which terms.
+    pub(super) fn hear(
+        &self,
+        (from, start): (i32, u64),
+        announcements: Announcements,
+    ) -> Vec<(PartitionKey, u64)> {
         let mut table = self.0.write();
         let mut resigned = Vec::new();
         for entry in announcements.entries {
@@ -133,7 +139,7 @@ impl Leaders {
                     resigned.push((key, term));
                 }
             } else {
-                table.known.insert(key, Leader { node: from, term, sequence, in_sync: entry.in_sync });
+                table.known.insert(key, Leader { node: from, term, sequence, in_sync: entry.in_sync, start });
             }
         }
         resigned
@@ -151,6 +157,12 @@ impl Leaders {
         let mut table = self.0.write();
         table.untold.remove(&node);
         table.known.retain(|_, leader| leader.node != node);
+    }
+
+    /// `node` came to life in this start of it. What it led before it has to say again; what it said already since it
+    /// began stays: an announcement may overtake the news that its sender lives.
+    pub(super) fn renew(&self, node: i32, start: u64) {
+        self.0.write().known.retain(|_, leader| leader.node != node || leader.start == start);
     }
 
     /// Forgets partitions that are gone.
@@ -201,7 +213,7 @@ mod tests {
     /// Two nodes, 1 and 2, that tell each other everything.
     fn exchange(from: (&Leaders, i32), to: &Leaders) {
         for (_, _, announcements) in from.0.take(from.1) {
-            to.hear(from.1, announcements);
+            to.hear((from.1, 5), announcements);
         }
     }
 
@@ -249,6 +261,18 @@ mod tests {
         one.tell(1, 2);
         exchange((&one, 1), &two);
         assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
+    }
+
+    #[test]
+    fn what_a_node_said_since_it_began_outlives_the_news_that_it_lives() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(1, 2);
+        one.lead(1, key(7), 3, vec![1]);
+        exchange((&one, 1), &two);
+        two.renew(1, 5);
+        assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
+        two.renew(1, 6);
+        assert_eq!(two.get(&key(7)), None, "it began anew");
     }
 
     #[test]

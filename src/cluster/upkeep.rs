@@ -23,6 +23,8 @@ use crate::storage::GroupId;
 
 /// How often a leader looks at its groups.
 const EVERY: Duration = Duration::from_millis(300);
+/// Rounds between two looks whether groups ended by themselves.
+const LOOKED_AT_EVERY: u64 = 4;
 /// A learner counts as caught up when it lacks at most so many entries: the rest comes while it is made a voter.
 const CAUGHT_UP_WITHIN: u64 = 64;
 /// Groups that are brought elsewhere at the same time, so that catching up does not starve producers.
@@ -57,6 +59,11 @@ pub struct Upkeep {
     /// Since when each node is heard.
     heard: HashMap<i32, Instant>,
     moving: Arc<Mutex<HashSet<PartitionKey>>>,
+    /// Groups for which nothing was to be done, and their last entry then: as long as that is so, nothing is.
+    quiet: HashMap<PartitionKey, Option<RaftIndex>>,
+    /// The metadata and the living nodes as of the last round.
+    seen: (Arc<MetadataImage>, BTreeSet<i32>),
+    rounds: u64,
 }
 
 impl std::fmt::Debug for Upkeep {
@@ -73,7 +80,8 @@ impl Upkeep {
         placed: Placed,
     ) -> Self {
         let (caught_up, heard, moving) = (HashMap::new(), HashMap::new(), Arc::default());
-        Self { exchange, replicas, metadata, placed, caught_up, heard, moving }
+        let (quiet, seen, rounds) = (HashMap::new(), Default::default(), 0);
+        Self { exchange, replicas, metadata, placed, caught_up, heard, moving, quiet, seen, rounds }
     }
 
     /// Runs until `closing`.
@@ -94,21 +102,40 @@ impl Upkeep {
         for node in image.nodes.keys().filter(|node| self.exchange.is_alive(**node)) {
             self.heard.entry(*node).or_insert(now);
         }
+        let living: BTreeSet<i32> = self.heard.keys().copied().collect();
+        if !Arc::ptr_eq(&self.seen.0, &image) || self.seen.1 != living {
+            self.quiet.clear();
+            self.seen = (Arc::clone(&image), living);
+        }
+        self.rounds += 1;
+        if self.rounds.is_multiple_of(LOOKED_AT_EVERY) {
+            self.metadata.look();
+            for log in self.replicas.all() {
+                log.look();
+            }
+        }
         let mut led = HashSet::new();
         let mut handed_back = 0;
-        self.metadata.look();
         for log in self.replicas.all() {
-            log.look();
             let Some(group) = log.running().filter(|group| group.leads().is_some()) else { continue };
             let key = (log.identity.log.topic_id, log.identity.log.partition);
+            let last = group.last_index();
+            led.insert(key);
+            if self.quiet.get(&key) == Some(&last) {
+                continue;
+            }
             let Some(placed) = image.topic_by_id(key.0).and_then(|topic| topic.partition(key.1)) else {
                 continue;
             };
-            led.insert(key);
             let in_sync = self.in_sync(key, &group, placed, settings.lag_max);
+            let all_in_sync = in_sync.len() == placed.replicas.len();
             self.announce(key, &group, in_sync.clone());
             if self.bring(key, &group, placed) {
                 continue;
+            }
+            let preferred = placed.target().next().is_none_or(|first| first.node == self.exchange.node());
+            if all_in_sync && (preferred || !settings.hand_back) {
+                self.quiet.insert(key, last);
             }
             if settings.hand_back
                 && handed_back < HANDED_BACK_MAX
@@ -118,6 +145,7 @@ impl Upkeep {
             }
         }
         self.caught_up.retain(|(key, _), _| led.contains(key));
+        self.quiet.retain(|key, _| led.contains(key));
         self.keep_metadata(&image);
     }
 
@@ -233,6 +261,7 @@ impl Upkeep {
                 Some(Change::Learner(replica)) => group.add_learner(replica).await,
                 Some(Change::Voters(voters)) => group.add_voters(voters).await,
                 Some(Change::Remove(replicas)) => group.remove(replicas).await,
+                Some(Change::Only(voters)) => group.keep_voters(voters).await,
             };
             if let Err(error) = changed {
                 tracing::warn!(%error, "the replicas of the metadata stay as they are for now");
@@ -254,6 +283,8 @@ enum Change {
     Learner(u64),
     Voters(BTreeSet<u64>),
     Remove(BTreeSet<u64>),
+    /// Only these vote from now on; the others follow.
+    Only(BTreeSet<u64>),
 }
 
 fn metadata_change(exchange: &Exchange, group: &Group, image: &MetadataImage) -> Option<Change> {
@@ -280,7 +311,13 @@ fn metadata_change(exchange: &Exchange, group: &Group, image: &MetadataImage) ->
     };
     let candidates: Vec<u64> = members.difference(&voters).copied().filter(ready).collect();
     let added = voters_to_add(voters.len(), candidates.len());
-    (added > 0).then(|| Change::Voters(candidates.into_iter().take(added).collect()))
+    if added > 0 {
+        return Some(Change::Voters(candidates.into_iter().take(added).collect()));
+    }
+    // A node went for good: an even number of voters outlives no more nodes than the odd one below.
+    let spare = voters.iter().rev().find(|voter| **voter != group.replica_id()).copied();
+    let spare = spare.filter(|_| voters.len().is_multiple_of(2))?;
+    Some(Change::Only(voters.into_iter().filter(|voter| *voter != spare).collect()))
 }
 
 /// How many candidates are made voters, so that there is an odd number of voters, five at most.

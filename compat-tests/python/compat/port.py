@@ -89,6 +89,8 @@ class Client(ABC):
 
     def __init__(self):
         self.bootstrap = os.environ["BOOTSTRAP"]
+        # Of the broker: node id -> "host:port".
+        self.nodes = dict(enumerate(self.bootstrap.split(","), 1))
         self._opened = []
 
     def name(self, feature):
@@ -136,6 +138,11 @@ class Client(ABC):
         "cooperative-sticky"), `instance` (group.instance.id), `client_id`, `metadata_ms` (metadata max age),
         `wait_ms` (fetch.max.wait) and `fetch_bytes` (how much a fetch may carry).
         """
+
+
+def replicas():
+    """How many replicas a topic has: one on each node of the broker."""
+    return len(os.environ["BOOTSTRAP"].split(","))
 
 
 class Admin(ABC):

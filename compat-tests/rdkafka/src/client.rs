@@ -44,6 +44,11 @@ impl Client {
         format!("rdkafka-{feature}-{}", std::env::var("RUN_ID").unwrap_or_default())
     }
 
+    /// Ids and addresses of the broker's nodes; a topic has a replica on each.
+    pub fn nodes(&self) -> impl Iterator<Item = (i32, String)> {
+        (1..).zip(self.bootstrap.split(',').map(str::to_owned))
+    }
+
     /// Creates a topic for one feature and returns its name.
     pub fn topic(&self, feature: &str, partitions: i32) -> Outcome<String> {
         let name = self.name(feature);
@@ -53,7 +58,7 @@ impl Client {
 
     /// Creates a topic and waits until it is shown with its partitions.
     pub fn create(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Outcome {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.nodes().count().try_into()?));
         for (config, value) in configs {
             topic = topic.set(config, value);
         }

@@ -134,7 +134,9 @@ mod tests {
         assert_eq!(kept.without_place, [Partition::new("sky", 0)]);
         assert_eq!(targets(&kept), [vec![1]]);
         assert_eq!(targets(&plan(&metadata, &nodes, 3, true)), [vec![1, 2], vec![1]]);
-        nodes.iter_mut().for_each(|node| node.is_alive = false);
+        for node in &mut nodes {
+            node.is_alive = false;
+        }
         assert_eq!(plan(&metadata, &nodes, 3, true).without_place, [Partition::new("sky", 1)]);
     }
 }

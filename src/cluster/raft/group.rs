@@ -532,13 +532,17 @@ impl Group {
         changed.map(|_| ()).map_err(membership_error)
     }
 
+    /// Makes `voters` the only voters; the others follow as learners.
+    pub(in crate::cluster) async fn keep_voters(&self, voters: BTreeSet<u64>) -> Result<(), GroupError> {
+        let changed = self.raft.change_membership(ChangeMembers::ReplaceAllVoters(voters), true).await;
+        changed.map(|_| ()).map_err(membership_error)
+    }
+
     /// Takes replicas out, voters or not.
     pub(in crate::cluster) async fn remove(&self, replicas: BTreeSet<u64>) -> Result<(), GroupError> {
         let voters: BTreeSet<u64> = self.voters().into_iter().flatten().collect();
         if voters.intersection(&replicas).next().is_some() {
-            let left = voters.difference(&replicas).copied().collect();
-            let changed = self.raft.change_membership(ChangeMembers::ReplaceAllVoters(left), true).await;
-            changed.map_err(membership_error)?;
+            self.keep_voters(voters.difference(&replicas).copied().collect()).await?;
         }
         let removed = self.raft.change_membership(ChangeMembers::RemoveNodes(replicas), true).await;
         removed.map(|_| ()).map_err(membership_error)

@@ -29,6 +29,8 @@ final class Client implements AutoCloseable {
     private static final int SHOWN_SECONDS = 30;
 
     final String bootstrap = Objects.requireNonNull(System.getenv("BOOTSTRAP"), "BOOTSTRAP is not set");
+    /** Of the nodes 1, 2, ... of the broker; a topic has a replica on each. */
+    final List<String> addresses = List.of(bootstrap.split(","));
     final Admin admin;
 
     Client() {
@@ -48,8 +50,12 @@ final class Client implements AutoCloseable {
     /** Creates a topic for one feature and returns its name. */
     String topic(String feature, int partitions) throws Exception {
         String name = name(feature);
-        create(new NewTopic(name, partitions, (short) 1));
+        create(newTopic(name, partitions));
         return name;
+    }
+
+    NewTopic newTopic(String name, int partitions) {
+        return new NewTopic(name, partitions, (short) addresses.size());
     }
 
     /** Creates a topic and waits until it is shown with its partitions. */

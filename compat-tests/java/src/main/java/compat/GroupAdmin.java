@@ -76,7 +76,8 @@ final class GroupAdmin {
             var described = answer(client.admin.describeConsumerGroups(List.of(group), options).all()).get(group);
             same(GroupState.STABLE, described.groupState(), "state");
             same("range", described.partitionAssignor(), "assignor");
-            same(1, described.coordinator().id(), "coordinator");
+            var coordinator = described.coordinator();
+            same(client.addresses.get(coordinator.id() - 1), coordinator.host() + ":" + coordinator.port(), "the coordinator's address");
             same(GroupType.CLASSIC, described.type(), "type");
             same(Set.of(AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DELETE, AclOperation.DESCRIBE_CONFIGS,
                 AclOperation.ALTER_CONFIGS), described.authorizedOperations(), "authorized operations");

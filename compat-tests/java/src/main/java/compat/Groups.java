@@ -22,7 +22,6 @@ import java.util.TreeSet;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -94,12 +93,12 @@ final class Groups {
 
     private static void patternSubscribe(Client client) throws Exception {
         String prefix = client.topic("pattern_subscribe", 1);
-        client.create(new NewTopic("not-" + prefix, 1, (short) 1));
+        client.create(client.newTopic("not-" + prefix, 1));
         Records.produceNumbers(client, prefix, 0, 0, 10);
         try (var member = new GroupMember(client, prefix, Pattern.compile(prefix + ".*"), "metadata.max.age.ms", "500")) {
             eventually(() -> same(numbers(0, 10), seen(List.of(member)), "numbers seen of the first topic"));
             String later = prefix + "-later";
-            client.create(new NewTopic(later, 2, (short) 1));
+            client.create(client.newTopic(later, 2));
             Records.produceNumbers(client, later, 1, 10, 20);
             eventually(() -> same(numbers(0, 20), seen(List.of(member)), "numbers seen of both topics"));
             var expected = names(later, 2);

@@ -16,7 +16,6 @@ import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
-import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -46,17 +45,17 @@ final class Topics {
     private static void describeCluster(Client client) throws Exception {
         var cluster = client.admin.describeCluster();
         var nodes = answer(cluster.nodes());
-        same(1, nodes.size(), "nodes");
-        var node = nodes.iterator().next();
-        same(1, node.id(), "node id");
-        same(client.bootstrap, node.host() + ":" + node.port(), "advertised address");
+        same(client.addresses.size(), nodes.size(), "nodes");
+        for (var node : nodes) {
+            same(client.addresses.get(node.id() - 1), node.host() + ":" + node.port(), "advertised address of node " + node.id());
+        }
         check(answer(cluster.controller()) != null, "no controller");
         check(!answer(cluster.clusterId()).isEmpty(), "no cluster id");
     }
 
     private static void createTopic(Client client) throws Exception {
         String name = client.name("create_topic");
-        var topic = new NewTopic(name, 3, (short) 1).configs(Map.of("retention.ms", "86400000"));
+        var topic = client.newTopic(name, 3).configs(Map.of("retention.ms", "86400000"));
         var created = client.admin.createTopics(List.of(topic));
         answer(created.all());
         same(3, answer(created.numPartitions(name)), "partitions of the answer");
@@ -65,12 +64,13 @@ final class Topics {
         eventually(() -> same(3, client.describe(name).partitions().size(), "partitions"));
         var described = client.describe(name);
         same(answer(created.topicId(name)), described.topicId(), "topic id");
-        check(described.partitions().stream().allMatch(p -> p.leader().id() == 1 && p.isr().size() == 1), "a wrong leader or isr");
+        check(described.partitions().stream().allMatch(p -> p.leader() != null && p.isr().size() == client.addresses.size()),
+            "no leader or a wrong isr: " + described.partitions());
         check(listed(client, name), "not listed");
         refused(TopicExistsException.class, () -> answer(client.admin.createTopics(List.of(topic)).all()));
-        refused(InvalidTopicException.class, () -> client.create(new NewTopic("not a name", 1, (short) 1)));
+        refused(InvalidTopicException.class, () -> client.create(client.newTopic("not a name", 1)));
         refused(InvalidConfigurationException.class,
-            () -> client.create(new NewTopic(name + "-2", 1, (short) 1).configs(Map.of("retention.ms", "soon"))));
+            () -> client.create(client.newTopic(name + "-2", 1).configs(Map.of("retention.ms", "soon"))));
     }
 
     private static void autoCreateTopic(Client client) throws Exception {
@@ -106,7 +106,7 @@ final class Topics {
 
     private static void describeConfigs(Client client) throws Exception {
         String topic = client.name("describe_configs");
-        client.create(new NewTopic(topic, 1, (short) 1).configs(Map.of("max.message.bytes", "500000")));
+        client.create(client.newTopic(topic, 1).configs(Map.of("max.message.bytes", "500000")));
         var entry = config(client, topic, "max.message.bytes");
         same("500000", entry.value(), "max.message.bytes");
         same(ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG, entry.source(), "source of a set config");
