@@ -54,6 +54,10 @@ use settings::Settings;
 use space::Space;
 use turned_away::TurnedAway;
 
+/// How long whoever asks a leader that was just elected waits until it knows what is agreed on: clients take
+/// `OFFSET_NOT_AVAILABLE` for a failure.
+const TAKEN_OVER_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// This node, as the doors see it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Inner>);
@@ -200,6 +204,7 @@ impl Broker {
         asked: Option<LeaderEpoch>,
     ) -> Result<Arc<Group>, BrokerError> {
         let group = self.replica(topic, partition, asked).await?;
+        group.taken_over(TAKEN_OVER_WITHIN).await;
         // One that stopped by itself is still read: what was agreed on stays so.
         if group.leads().is_none() {
             return Err(BrokerError::NotLeader { partition: group.partition.identity.name.to_string() });

@@ -79,6 +79,13 @@ impl Node {
     }
 }
 
+/// Lets the time pass for which a failed log is left alone.
+async fn a_moment_later() {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_millis(1_001)).await;
+    tokio::time::resume();
+}
+
 fn batch(values: &[&str], producer: Producer, timestamp: i64) -> Bytes {
     let mut batch = BatchBuilder::new(BatchOptions { producer, ..BatchOptions::default() });
     for value in values {
@@ -364,9 +371,9 @@ async fn a_log_that_is_starting_never_shows_a_greater_epoch_than_it_will_have() 
 }
 
 /// Until `made` succeeds, a second of the node's clock for each try.
-async fn after_pauses<T>(node: &Node, made: impl AsyncFn() -> Result<T, BrokerError>) -> T {
+async fn after_pauses<T>(made: impl AsyncFn() -> Result<T, BrokerError>) -> T {
     for _ in 0..5 {
-        node.now.fetch_add(1_001, Relaxed);
+        a_moment_later().await;
         if let Ok(made) = made().await {
             return made;
         }
@@ -404,7 +411,7 @@ async fn a_failed_sync_is_an_error_to_the_producer_and_loses_nothing() {
     node.disk.fail_sync_after(0);
     let failed = produce(&broker, &t, sent(1, "b")).await.unwrap_err();
     assert!(matches!(failed, BrokerError::LogUnavailable { .. }), "{failed:?}");
-    let base = after_pauses(&node, async || produce(&broker, &t, sent(1, "b")).await).await;
+    let base = after_pauses(async || produce(&broker, &t, sent(1, "b")).await).await;
     assert_eq!(base, 1);
     assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"]);
     let after = Node { disk: node.disk.crash(CrashPolicy::Synced, 3), now: Arc::clone(&node.now) };
@@ -422,6 +429,7 @@ async fn a_full_disk_refuses_appends_and_serves_reads_and_deletions_until_there_
     produced(&broker, &u, &["a"]).await;
     node.disk.set_capacity(Some(100 << 20));
     node.now.fetch_add(1_001, Relaxed);
+    a_moment_later().await;
     let low = produce(&broker, &t, batch(&["b"], Producer::NONE, 1)).await.unwrap_err();
     assert!(matches!(low, BrokerError::Storage(_)), "{low:?}");
     assert_eq!(values(&read(&broker, &t, 0).await), ["a"]);
@@ -433,6 +441,7 @@ async fn a_full_disk_refuses_appends_and_serves_reads_and_deletions_until_there_
     assert_eq!(broker.list_offset(&t, 0, OffsetSpec::Latest, None).await.unwrap().offset, 1);
     node.disk.set_capacity(None);
     node.now.fetch_add(1_001, Relaxed);
+    a_moment_later().await;
     assert_eq!(produced(&broker, &t, &["b"]).await, 1);
 }
 
@@ -450,7 +459,7 @@ async fn a_disk_without_any_space_serves_reads_and_appends_go_on_by_themselves_a
     produce(&broker, &t, batch(&["c"], Producer::NONE, 1)).await.unwrap_err();
     assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b"], "what was agreed on is read");
     node.disk.set_capacity(None);
-    after_pauses(&node, async || produce(&broker, &t, batch(&["c"], Producer::NONE, 1)).await).await;
+    after_pauses(async || produce(&broker, &t, batch(&["c"], Producer::NONE, 1)).await).await;
     assert_eq!(values(&read(&broker, &t, 0).await), ["a", "b", "c"]);
 }
 
@@ -464,12 +473,11 @@ async fn a_metadata_change_that_the_disk_refused_can_be_made_later() {
             || NewTopic { name: "t".into(), partitions: 1, replication_factor: 1, ..NewTopic::default() };
         let refused = broker.create_topics(vec![new()], false).await.pop().unwrap().unwrap_err();
         assert!(matches!(refused, BrokerError::LogUnavailable { .. }), "{refused:?}");
-        let made = after_pauses(&node, async || {
-            match broker.create_topics(vec![new()], false).await.pop().unwrap() {
+        let made =
+            after_pauses(async || match broker.create_topics(vec![new()], false).await.pop().unwrap() {
                 Err(BrokerError::TopicExists { .. }) | Ok(_) => Ok(()),
                 Err(other) => Err(other),
-            }
-        });
+            });
         made.await;
         broker.delete_topic(&TopicRef::Name("t".into())).await.unwrap();
         assert_eq!(broker.image().partitions, 0);

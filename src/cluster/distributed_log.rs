@@ -24,8 +24,8 @@ use crate::storage::{DataDir, Disk, Flusher, GroupId, LogOptions, StorageError, 
 
 /// How long somebody who needs the leader waits for an election.
 const LEADER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a failed log is left alone before it is opened again, in milliseconds.
-const REOPEN_AFTER_MS: i64 = 1_000;
+/// How long a failed log is left alone before it is opened again. By the runtime's time: the wall clock may be set back.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
 
 /// What all logs of a node stand on. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ impl std::fmt::Debug for DistributedLog {
 
 #[derive(Debug, Default)]
 struct Life {
-    failed: Option<(i64, String)>,
+    failed: Option<(tokio::time::Instant, String)>,
     /// How often it did not start since it last did.
     tries: u32,
     deleted: bool,
@@ -231,9 +231,11 @@ impl DistributedLog {
         if life.deleted {
             return Err(LogError::Deleted { partition: partition() });
         }
-        let now = self.storage.clock.now_ms();
-        if let Some((at, reason)) = life.failed.as_ref().filter(|(at, _)| now - at < REOPEN_AFTER_MS) {
-            tracing::debug!(partition = %self.identity.name, at, "left alone");
+        let now = tokio::time::Instant::now();
+        if let Some((_, reason)) =
+            life.failed.as_ref().filter(|(at, _)| now.duration_since(*at) < REOPEN_AFTER)
+        {
+            tracing::debug!(partition = %self.identity.name, "left alone");
             return Err(LogError::Failed { partition: partition(), reason: reason.clone() });
         }
         if let Some(stopped) = self.active.load_full() {

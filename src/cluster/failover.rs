@@ -23,6 +23,8 @@ use crate::storage::GroupId;
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(25);
 /// What each living replica before this one is given to become leader first.
 const TURN: Duration = Duration::from_millis(150);
+/// The same of a group that never had a leader: nobody waits for it yet, and handing it back would cost an epoch.
+const FIRST_TURN: Duration = Duration::from_millis(600);
 /// Pause after the first campaign in vain; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
@@ -78,8 +80,11 @@ pub async fn keep_led(
                 next: now,
                 campaigns: Arc::new(Semaphore::new(1)),
             });
-            let turn =
-                if is_unheard(&exchange, &log) { Duration::ZERO } else { TURN * rank(&exchange, &log) };
+            let turn = match is_unheard(&exchange, &log) {
+                true => Duration::ZERO,
+                false if is_new(&log) => FIRST_TURN * rank(&exchange, &log),
+                false => TURN * rank(&exchange, &log),
+            };
             if now < waits.next || now < waits.since + turn {
                 continue;
             }
@@ -115,6 +120,14 @@ fn lacks_leader(exchange: &Exchange, log: &DistributedLog) -> bool {
         None => exchange.placed(&key_of(log)).len() > 1,
     };
     others && exchange.leaders.get(&key_of(log)).is_none_or(|leader| !exchange.is_alive(leader.node))
+}
+
+/// Whether nobody ever campaigned, as far as this replica knows.
+fn is_new(log: &DistributedLog) -> bool {
+    match log.running() {
+        Some(group) => group.role().term == 0,
+        None => !log.was_used(),
+    }
 }
 
 /// Whether the replica runs and has heard nothing of a leader that its node knows.

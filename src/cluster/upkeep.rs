@@ -121,6 +121,7 @@ impl Upkeep {
             let key = (log.identity.log.topic_id, log.identity.log.partition);
             let last = group.last_index();
             led.insert(key);
+            group.reach_missed();
             if self.quiet.get(&key) == Some(&last) {
                 continue;
             }
@@ -248,6 +249,7 @@ impl Upkeep {
     fn keep_metadata(&self, image: &MetadataImage) {
         let Some(group) = self.metadata.running() else { return };
         let Some(epoch) = group.leads() else { return };
+        group.reach_missed();
         let key = (METADATA_TOPIC_ID, 0);
         self.exchange.lead(key, u64::from(epoch.0.unsigned_abs()), self.metadata_in_sync(&group));
         if image.nodes.is_empty() || !self.moving.lock().insert(key) {

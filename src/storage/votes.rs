@@ -223,6 +223,8 @@ fn write_whole(
 }
 
 fn read(file: Arc<dyn DiskFile>, path: &Path, directory_id: Uuid) -> Result<State, StorageError> {
+    // A sync that failed before the last stop left pages that look written and are not.
+    file.forget_cached().during("forget", path)?;
     let len = file.len().during("stat", path)?;
     let mut bytes = vec![0; len as usize];
     file.read_at(&mut bytes, 0).during("read", path)?;

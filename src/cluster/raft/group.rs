@@ -300,6 +300,16 @@ impl Group {
         self.standing.leads().map(epoch_of)
     }
 
+    /// If this replica was elected and is not ready yet, waits for it.
+    pub async fn taken_over(&self, within: Duration) {
+        let me = self.id.replica_id;
+        let takes_over = |role: &Role| role.leader == Some(me) && !role.ready;
+        if takes_over(&self.role()) {
+            let mut roles = self.roles();
+            drop(timeout(within, roles.wait_for(|role| !takes_over(role))).await);
+        }
+    }
+
     /// Who leads, as this replica knows.
     pub fn role(&self) -> Role {
         self.standing.role()
@@ -506,6 +516,23 @@ impl Group {
             Ok(None)
         };
         drop(self.links.send(leader, Lane::Control, message, ELECTED_WITHIN).await);
+    }
+
+    /// Tells replicas again to which messages were lost, as far as their nodes live.
+    pub(in crate::cluster) fn reach_missed(self: &Arc<Self>) {
+        let missed = self.standing.take_missed();
+        if missed.is_empty() {
+            return;
+        }
+        let (living, silent): (Vec<u64>, Vec<u64>) =
+            missed.into_iter().partition(|replica| self.exchange.is_alive_replica(self, *replica));
+        for replica in silent {
+            self.standing.miss(replica);
+        }
+        if !living.is_empty() {
+            let group = Arc::clone(self);
+            super::types::spawn(async move { group.reach(living).await });
+        }
     }
 
     /// A node came back: its replicas are tried again at once, and told who leads and what is agreed on.

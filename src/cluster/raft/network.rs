@@ -156,8 +156,10 @@ impl Link {
             self.links.entries_of(request)
         };
         let answer = self.links.send(self.replica, Lane::Data, message, APPEND_WITHIN);
+        let (standing, replica) = (Arc::clone(&self.links.standing), self.replica);
         async move {
-            let answer = answer.await?;
+            // openraft sends entries again, and news of what is agreed on only with later ones.
+            let answer = answer.await.inspect_err(|_| standing.miss(replica))?;
             Ok(rpc::appended(answer).map_err(LinkError::Answer)?)
         }
     }

@@ -1,8 +1,10 @@
 //! What a replica knows of its group's leadership: the term, who leads, and whether the leader is ready.
 
+use std::collections::BTreeSet;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::storage::GroupId;
@@ -31,6 +33,8 @@ pub(in crate::cluster) struct Standing {
     /// The greatest term whose `Term` marker is agreed on.
     applied_term: AtomicU64,
     takes_over: AtomicBool,
+    /// Replicas that a message was lost to: what is agreed on may not be known there.
+    missed: Mutex<BTreeSet<u64>>,
 }
 
 impl Standing {
@@ -38,7 +42,14 @@ impl Standing {
     pub(in crate::cluster) fn new(group: GroupId, term: u64, listener: Weak<dyn RoleListener>) -> Self {
         let role = Role { term, leader: None, ready: false };
         let takes_over = AtomicBool::new(false);
-        Self { group, listener, role: watch::Sender::new(role), applied_term: 0.into(), takes_over }
+        Self {
+            group,
+            listener,
+            role: watch::Sender::new(role),
+            applied_term: 0.into(),
+            takes_over,
+            missed: Mutex::default(),
+        }
     }
 
     fn change(&self, how: impl FnOnce(&mut Role) -> bool) {
@@ -99,6 +110,16 @@ impl Standing {
             role.ready |= is_news;
             is_news
         });
+    }
+
+    /// A message to `replica` was lost.
+    pub(super) fn miss(&self, replica: u64) {
+        self.missed.lock().insert(replica);
+    }
+
+    /// Those that messages were lost to since the last call.
+    pub(super) fn take_missed(&self) -> BTreeSet<u64> {
+        std::mem::take(&mut *self.missed.lock())
     }
 
     /// Whether this replica campaigns because the leader asked it to.
