@@ -13,8 +13,9 @@ from collections import defaultdict
 
 # What is at an offset that nobody has read yet, and what at one whose record was damaged.
 UNREAD, DAMAGED = -1, -2
-# What became of a record: never sent, sent with no word about its end; otherwise the offset of its acknowledgement.
-UNSENT, UNKNOWN = -1, -2
+# What became of a record: never sent, sent with no word about its end, acknowledged without saying where (a client that
+# sends again what it knows to be there may not know the offset); otherwise the offset of its acknowledgement.
+UNSENT, UNKNOWN, SOMEWHERE = -1, -2, -3
 SEQUENCE_BITS = 40
 # Violations of one kind that are kept as text; all are counted.
 MOST_TOLD = 1000
@@ -65,7 +66,10 @@ class Checker:
     # Producers.
 
     def acknowledged(self, producer, partition, sequence, offset):
-        """The broker said that this record is at `offset`."""
+        """The broker said that this record is at `offset`; None: that it is in the log."""
+        if offset is None:
+            self._set_fate(producer, partition, sequence, SOMEWHERE)
+            return
         if offset < 0:
             self._found("inconsistent", partition, f"{producer}/{sequence} was acknowledged at offset {offset}")
             self._set_fate(producer, partition, sequence, UNKNOWN)
@@ -128,7 +132,7 @@ class Checker:
 
     def acknowledged_count(self):
         """How many records were acknowledged."""
-        return sum(1 for fates in self._fates.values() for fate in fates if fate >= 0)
+        return sum(1 for fates in self._fates.values() for fate in fates if fate >= 0 or fate == SOMEWHERE)
 
     def log_ends(self):
         """One past the last offset that anybody read or got acknowledged, by partition."""
@@ -171,6 +175,8 @@ class Checker:
         for number, producer in enumerate(self._producers):
             for sequence, offset in enumerate(self._fates.get((number, partition), ())):
                 code = number << SEQUENCE_BITS | sequence
+                if offset == SOMEWHERE and code not in elsewhere:
+                    self._found("lost", partition, f"{producer}/{sequence}, acknowledged, is nowhere")
                 if offset < 0 or (offset < len(log) and log[offset] == code):
                     continue
                 there = self._named(log[offset]) if offset < len(log) else "the end of the log"

@@ -84,7 +84,7 @@ class Journals:
     def _acknowledged(self, name, words):
         acknowledged, sent, topic, number, sequence, offset = words
         partition = (topic, int(number))
-        self.checker.acknowledged(name, partition, int(sequence), int(offset))
+        self.checker.acknowledged(name, partition, int(sequence), None if offset == "None" else int(offset))
         self.acknowledgements[partition].append(Acknowledgement(int(sent), int(acknowledged)))
 
     def _failed(self, name, words):

@@ -50,6 +50,16 @@ class CheckerTest(unittest.TestCase):
             checker.read(reader, HERE, 4, "p0", 3)
         self.found(checker)
 
+    def test_a_record_that_was_acknowledged_without_an_offset_may_be_anywhere_but_must_be_there(self):
+        checker = clean()
+        checker.acknowledged("p0", HERE, 2, None)
+        for reader in ("live", "final"):
+            checker.read(reader, HERE, 4, "p0", 2)
+        self.found(checker)
+        checker = clean()
+        checker.acknowledged("p0", HERE, 2, None)
+        self.found(checker, "lost")
+
     def test_an_acknowledged_record_behind_the_end_is_lost(self):
         checker = clean()
         checker.acknowledged("p0", HERE, 2, 4)
