@@ -119,7 +119,7 @@ fn lacks_leader(exchange: &Exchange, log: &DistributedLog) -> bool {
         None if key_of(log).0 == METADATA_TOPIC_ID => true,
         None => exchange.placed(&key_of(log)).len() > 1,
     };
-    others && exchange.leaders.get(&key_of(log)).is_none_or(|leader| !exchange.is_alive(leader.node))
+    others && exchange.leaders.announced(&key_of(log)).is_none_or(|leader| !exchange.is_alive(leader.node))
 }
 
 /// Whether nobody ever campaigned, as far as this replica knows.
@@ -139,7 +139,7 @@ fn is_unheard(exchange: &Exchange, log: &DistributedLog) -> bool {
 /// The living leader's replica, as this node was told.
 fn leader_of(exchange: &Exchange, log: &DistributedLog) -> Option<u64> {
     let (topic, partition) = key_of(log);
-    let known = exchange.leaders.get(&(topic, partition))?;
+    let known = exchange.leaders.announced(&(topic, partition))?;
     if known.node == exchange.node() || !exchange.is_alive(known.node) {
         return None;
     }

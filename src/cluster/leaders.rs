@@ -79,6 +79,12 @@ impl Leaders {
         self.0.read().known.get(key).cloned()
     }
 
+    /// The leader that said so itself. One that was only heard of by its entries may have lost its leadership before it
+    /// ever was ready, and then nobody takes it back: a group must not wait for it.
+    pub(super) fn announced(&self, key: &PartitionKey) -> Option<Leader> {
+        self.get(key).filter(|leader| leader.sequence > 0)
+    }
+
     /// The node `me` leads, or keeps leading with others in sync. Whether that is news.
     pub(super) fn lead(&self, me: i32, key: PartitionKey, term: u64, in_sync: Vec<i32>) -> bool {
         let mut table = self.0.write();
@@ -273,6 +279,16 @@ mod tests {
         assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
         two.renew(1, 6);
         assert_eq!(two.get(&key(7)), None, "it began anew");
+    }
+
+    #[test]
+    fn a_leader_that_never_said_so_is_shown_and_not_waited_for() {
+        let two = Leaders::default();
+        two.follow(key(7), 1, 3);
+        assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
+        assert_eq!(two.announced(&key(7)), None);
+        two.lead(2, key(7), 4, vec![2]);
+        assert_eq!(two.announced(&key(7)).map(|l| l.node), Some(2));
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Group {
             None => {
                 let candidate = self.exchange.node_of(&GroupId { replica_id: candidate, ..self.group_id() });
                 let key = (self.group_id().topic_id, self.group_id().partition);
-                self.exchange.leaders.get(&key).is_some_and(|known| {
+                self.exchange.leaders.announced(&key).is_some_and(|known| {
                     Some(known.node) != candidate
                         && known.term >= self.role().term
                         && known.node != self.exchange.node()
