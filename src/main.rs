@@ -89,7 +89,13 @@ async fn serve(config: &Config) -> ExitCode {
         eprintln!("bateau: signals cannot be heard");
         return ExitCode::FAILURE;
     };
-    let agent = match Agent::start(config).await {
+    let started = tokio::select! {
+        started = Agent::start(config) => started,
+        // It is not known to anybody yet, and everything that it wrote may end anywhere.
+        _ = term.recv() => return ExitCode::SUCCESS,
+        _ = int.recv() => return ExitCode::SUCCESS,
+    };
+    let agent = match started {
         Ok(agent) => agent,
         Err(error) => {
             eprintln!("bateau: {}", with_causes(&error));

@@ -68,6 +68,8 @@ pub enum StartError {
     OtherNode { path: PathBuf, found: i32, wanted: i32 },
     #[error("the metadata log does not start")]
     Metadata(#[source] LogError),
+    #[error("votes cannot be kept: this node might vote twice")]
+    Votes,
     #[error("this node cannot be registered")]
     Register(#[source] BrokerError),
     #[error("a thread cannot be started")]
@@ -91,7 +93,8 @@ fn wall_clock() -> Clock {
 }
 
 impl Agent {
-    /// Starts a node: data directory, metadata, broker, doors.
+    /// Starts a node: data directory, metadata, broker, doors. Waits for as long as there is no majority of the nodes that
+    /// agree on the metadata; whoever drops the future ends that.
     ///
     /// # Errors
     /// [`StartError`]; whatever had started is stopped.
@@ -137,7 +140,11 @@ impl Agent {
             rpc_addr: neighbours.rpc_addr.clone(),
         };
         broker.serve_kafka_with(Arc::new(ForwardedRequests::default()));
-        register_with(&broker, register).await?;
+        tokio::select! {
+            registered = register_with(&broker, register) => registered?,
+            // Without it the metadata may never have a majority again.
+            () = failed.notified() => return Err(StartError::Votes),
+        }
         broker.begin();
         set_strays_aside(&broker, &storage.data_dir);
         let server = KafkaServer::new(listener, broker.clone(), Limits::of(&broker.settings()));

@@ -130,6 +130,8 @@ impl Broker {
     /// when it stopped: what is on its disk would be taken for that of topics that went long ago.
     pub fn begin(&self) {
         self.0.metadata.tell(Arc::<Settings>::clone(&self.0.settings));
+        // What came before looked for logs that were not there yet.
+        self.0.exchange.stir();
     }
 
     pub fn node_id(&self) -> i32 {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::controller::{AutoCreate, Verb};
 use super::{Broker, BrokerError};
 use crate::cluster::{
-    Command, MetadataImage, PartitionsAdded, Placement, Placer, Replica, TopicCreated, TopicDeleted,
-    TopicImage, spawn,
+    Command, MetadataImage, PartitionKey, PartitionsAdded, Placement, Placer, Replica, TopicCreated,
+    TopicDeleted, TopicImage, spawn,
 };
 use crate::keys::{ConfigEntry, KeyError, validate_topic};
 use crate::model::{TopicId, TopicName};
@@ -67,9 +67,14 @@ impl Broker {
             let replicated = made.iter().flatten().filter(|topic| topic.replication_factor > 1);
             let keys: Vec<_> =
                 replicated.flat_map(|topic| (0..topic.partitions).map(|p| (topic.id, p))).collect();
-            drop(tokio::time::timeout(LED_WITHIN, self.0.exchange.led(&keys)).await);
+            self.led(&keys).await;
         }
         made
+    }
+
+    /// Waits until this node knows leaders of these partitions, but not long.
+    async fn led(&self, partitions: &[PartitionKey]) {
+        drop(tokio::time::timeout(LED_WITHIN, self.0.exchange.led(partitions)).await);
     }
 
     async fn create_topics_now(
@@ -108,12 +113,20 @@ impl Broker {
     }
 
     /// Makes a topic by the brokers' defaults. One that exists already, or is being made by another,
-    /// is no error.
+    /// is no error. Its partitions have leaders that are known here then, or will have soon.
     pub async fn auto_create_topic(&self, name: &str) -> Result<(), BrokerError> {
         match self.by_controller(Verb::AutoCreate(AutoCreate { name: name.into() })).await {
-            Ok(_) | Err(BrokerError::TopicExists { .. }) => Ok(()),
-            Err(error) => Err(error),
+            Ok(_) | Err(BrokerError::TopicExists { .. }) => {}
+            Err(error) => return Err(error),
         }
+        // The controller knows leaders by now; whoever asked here is told by this node, and what a producer sends
+        // without wanting an answer (acks=0) to another than the leader is lost.
+        if let Some(topic) = self.image().topic(name) {
+            let replicated = (0..).zip(&topic.partitions).filter(|(_, placed)| placed.replicas.len() > 1);
+            let keys: Vec<_> = replicated.map(|(partition, _)| (topic.id, partition)).collect();
+            self.led(&keys).await;
+        }
+        Ok(())
     }
 
     /// The controller's part of it.

@@ -221,10 +221,10 @@ impl Exchange {
         self.stir();
     }
 
-    /// Waits until a leader is known of each of these partitions.
+    /// Waits until each of these partitions has a leader that said so.
     pub async fn led(&self, partitions: &[PartitionKey]) {
         let mut unrest = self.unrest();
-        while partitions.iter().any(|key| self.leaders.get(key).is_none()) {
+        while partitions.iter().any(|key| self.leaders.announced(key).is_none()) {
             if unrest.changed().await.is_err() {
                 return;
             }
@@ -243,7 +243,8 @@ impl Exchange {
         self.unrest.subscribe()
     }
 
-    fn stir(&self) {
+    /// Has everybody look again whether to campaign.
+    pub fn stir(&self) {
         self.unrest.send_modify(|count| *count += 1);
     }
 
@@ -311,7 +312,11 @@ impl Exchange {
         self.logs.get().and_then(Weak::upgrade)?.log_of(group)
     }
 
-    fn serve_replica(&self, mut message: Bytes) -> BoxFuture<'static, Result<Vec<Bytes>, String>> {
+    fn serve_replica(
+        &self,
+        lane: Lane,
+        mut message: Bytes,
+    ) -> BoxFuture<'static, Result<Vec<Bytes>, String>> {
         let group = match addressee(&mut message) {
             Ok(group) => group,
             Err(error) => return refused(error.to_string()),
@@ -322,8 +327,15 @@ impl Exchange {
                 group.replica_id, group.partition, group.topic_id
             ));
         };
+        let running = log.running();
+        if running.is_none() && lane == Lane::Data {
+            // Appends that wait for the start would be overtaken by those that come behind it. The leader tries again.
+            let reason = format!("the replica of {} is being started", log.identity.name);
+            spawn(async move { drop(log.group().await) });
+            return refused(reason);
+        }
         Box::pin(async move {
-            let running = match log.running() {
+            let running = match running {
                 Some(group) => group,
                 None => log.group().await.map_err(|error| error.to_string())?,
             };
@@ -384,7 +396,7 @@ impl Serve for Exchange {
     fn serve(
         &self,
         from: &Hello,
-        _lane: Lane,
+        lane: Lane,
         request: Bytes,
     ) -> BoxFuture<'static, Result<Vec<Bytes>, String>> {
         let mut request = request;
@@ -393,7 +405,7 @@ impl Serve for Exchange {
         }
         let service = request.split_to(1)[0];
         if service == Service::Raft as u8 {
-            self.serve_replica(request)
+            self.serve_replica(lane, request)
         } else if service == Service::Leaders as u8 {
             Box::pin(std::future::ready(self.serve_leaders(from, &request)))
         } else if service == Service::Controller as u8 {
