@@ -85,6 +85,25 @@ impl OfPartition {
     }
 }
 
+/// A replica that lost what it had.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct LostReplica {
+    #[prost(message, optional, tag = "1")]
+    of: Option<OfPartition>,
+    #[prost(uint64, tag = "2")]
+    pub(super) replica: u64,
+}
+
+impl LostReplica {
+    pub(super) fn new(key: PartitionKey, replica: u64) -> Self {
+        Self { of: Some(OfPartition::new(key)), replica }
+    }
+
+    pub(super) fn key(&self) -> Option<PartitionKey> {
+        self.of.as_ref()?.key()
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct AutoCreate {
     #[prost(string, tag = "1")]
@@ -117,11 +136,13 @@ pub(super) enum Verb {
     /// To the leader of a partition: hand leadership to the preferred replica.
     #[prost(message, tag = "8")]
     HandBack(OfPartition),
+    #[prost(message, tag = "9")]
+    Lost(LostReplica),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Request {
-    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     verb: Option<Verb>,
 }
 
@@ -270,10 +291,10 @@ impl Broker {
             Verb::TakeProducerIds(_) => {
                 self.take_producer_ids().await.map(|first| first.to_be_bytes().to_vec())
             }
-            Verb::Placed(of) => match of.key() {
-                Some(key) => self.end_move(key).await.map(|()| Vec::new()),
-                None => Err(BrokerError::InvalidRequest { reason: "a partition without a topic id".into() }),
-            },
+            Verb::Placed(of) => self.end_move(named(of.key())?).await.map(|()| Vec::new()),
+            Verb::Lost(lost) => {
+                self.replace_replica(named(lost.key())?, lost.replica).await.map(|()| Vec::new())
+            }
             Verb::Kafka(request) => {
                 if !self.is_controller() {
                     return Err(BrokerError::NotController);
@@ -282,10 +303,7 @@ impl Broker {
                 let served = kafka.serve(self.clone(), request.into()).await;
                 served.map(|frame| frame.to_vec()).map_err(|reason| BrokerError::ControllerRefused { reason })
             }
-            Verb::HandBack(of) => match of.key() {
-                Some(key) => self.hand_back(key).await.map(|()| Vec::new()),
-                None => Err(BrokerError::InvalidRequest { reason: "a partition without a topic id".into() }),
-            },
+            Verb::HandBack(of) => self.hand_back(named(of.key())?).await.map(|()| Vec::new()),
         }
     }
 
@@ -309,6 +327,10 @@ impl Broker {
     pub fn is_led(&self) -> bool {
         self.0.exchange.leaders.get(&(METADATA_TOPIC_ID, 0)).is_some()
     }
+}
+
+fn named(key: Option<PartitionKey>) -> Result<PartitionKey, BrokerError> {
+    key.ok_or_else(|| BrokerError::InvalidRequest { reason: "a partition without a topic id".into() })
 }
 
 impl Verbs for Broker {

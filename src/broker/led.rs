@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 use tokio::sync::watch;
 
 use super::Broker;
-use super::controller::{OfPartition, Verb};
-use crate::cluster::{DistributedLog, Group, PartitionKey, Upkeep, UpkeepSettings, keep_led};
+use super::controller::{LostReplica, OfPartition, Verb};
+use crate::cluster::{DistributedLog, Group, News, Upkeep, UpkeepSettings, keep_led};
 
 /// Leaderships that are handed over at the same time.
 const HANDED_OVER_AT_ONCE: usize = 32;
@@ -22,15 +22,19 @@ impl Broker {
         let led =
             keep_led(Arc::clone(exchange), Arc::clone(replicas), Arc::clone(&metadata), closing.clone());
         let broker = self.clone();
-        let placed = move |key: PartitionKey| -> futures_util::future::BoxFuture<'static, ()> {
+        let tell = move |news: News| -> futures_util::future::BoxFuture<'static, ()> {
             let broker = broker.clone();
+            let verb = match news {
+                News::Placed(key) => Verb::Placed(OfPartition::new(key)),
+                News::Lost(key, replica) => Verb::Lost(LostReplica::new(key, replica)),
+            };
             Box::pin(async move {
-                if let Err(error) = broker.by_controller(Verb::Placed(OfPartition::new(key))).await {
-                    tracing::debug!(%error, "the controller was not told that a move is over");
+                if let Err(error) = broker.by_controller(verb).await {
+                    tracing::debug!(?news, %error, "the controller was not told");
                 }
             })
         };
-        let upkeep = Upkeep::new(Arc::clone(exchange), Arc::clone(replicas), metadata, Arc::new(placed));
+        let upkeep = Upkeep::new(Arc::clone(exchange), Arc::clone(replicas), metadata, Arc::new(tell));
         let broker = self.clone();
         let settings = move || {
             let settings = broker.settings();

@@ -131,6 +131,24 @@ impl Broker {
         self.change_metadata(vec![placed_command(topic, key.1, placement)]).await
     }
 
+    /// A node says that its replica lost what it had: another comes in its place, on the same node.
+    pub(super) async fn replace_replica(&self, key: PartitionKey, lost: u64) -> Result<(), BrokerError> {
+        let _only_one = self.control().await?;
+        let image = self.image();
+        let Some(topic) = image.topic_by_id(key.0) else { return Ok(()) };
+        let Some(placed) = topic.partition(key.1).filter(|placed| placed.replicas.len() > 1) else {
+            return Ok(());
+        };
+        if placed.removing.contains(&lost) {
+            return Ok(());
+        }
+        let mut next_replica_id = image.next_replica_id.max(1);
+        match replaced(placed, lost, &mut next_replica_id) {
+            Some(placement) => self.change_metadata(vec![placed_command(topic, key.1, placement)]).await,
+            None => Ok(()),
+        }
+    }
+
     /// Internal topics, and those made with the default replication while nodes were missing, with more replicas now
     /// that `image` has more nodes.
     pub(super) fn grown_topics(&self, image: &MetadataImage) -> Vec<Command> {
@@ -169,17 +187,24 @@ pub(super) fn replaced_replicas(image: &MetadataImage, node: i32) -> Vec<Command
     for topic in image.topics() {
         for (partition, placed) in (0..).zip(&topic.partitions) {
             let Some(lost) = placed.on(node).filter(|_| placed.replicas.len() > 1) else { continue };
-            let mut placement = placed.placement();
-            let at = placement.replicas.iter().position(|r| r.replica_id == lost).unwrap_or(0);
-            let anew = late(node, &mut next_replica_id);
-            placement.replicas.insert(at, anew);
-            if !placement.removing.contains(&lost) {
-                placement.removing.push(lost);
-            }
-            commands.push(placed_command(topic, partition, placement));
+            let placement = replaced(placed, lost, &mut next_replica_id);
+            commands.extend(placement.map(|placement| placed_command(topic, partition, placement)));
         }
     }
     commands
+}
+
+/// `placed` on its way to another replica in the place of `lost`, which must not start again even if it was to go;
+/// `None` if that one is not there.
+fn replaced(placed: &PartitionImage, lost: u64, next_replica_id: &mut u64) -> Option<Placement> {
+    let mut placement = placed.placement();
+    let at = placement.replicas.iter().position(|r| r.replica_id == lost)?;
+    let anew = late(placement.replicas[at].node, next_replica_id);
+    placement.replicas.insert(at, anew);
+    if !placement.removing.contains(&lost) {
+        placement.removing.push(lost);
+    }
+    Some(placement)
 }
 
 fn placed_command(topic: &TopicImage, partition: PartitionId, placement: Placement) -> Command {

@@ -4,7 +4,7 @@
 //! any sequence is a first one, and the batch that comes again could then only be refused for good, or be there twice.
 //! Kafka has this fault. Node-wide, since what follows comes over the same connection.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) type ProducerKey = (PartitionKey, i64, i16);
 #[derive(Debug, Default)]
 pub(super) struct TurnedAway {
     any: AtomicBool,
-    first: Mutex<HashMap<ProducerKey, (i32, Instant)>>,
+    first: Mutex<BTreeMap<ProducerKey, (i32, Instant)>>,
 }
 
 impl TurnedAway {

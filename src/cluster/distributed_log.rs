@@ -70,6 +70,17 @@ pub enum LogError {
     Closing,
 }
 
+impl LogError {
+    /// Whether what the log held is damaged or gone.
+    fn is_loss(&self) -> bool {
+        match self {
+            Self::Storage { source, .. } => matches!(**source, StorageError::Corrupt { .. }),
+            Self::Group(error) => matches!(error, GroupError::Vanished { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// See the module.
 pub struct DistributedLog {
     pub identity: Identity,
@@ -83,6 +94,8 @@ pub struct DistributedLog {
     settings: ArcSwap<LogSettings>,
     active: ArcSwapOption<Group>,
     closed: AtomicBool,
+    /// The last try to start it found its files damaged or gone.
+    lost: AtomicBool,
     /// The term with which the group was last started, or is being started; 0 if it never was.
     started_term: AtomicU64,
     /// Held while the group is started or stopped.
@@ -122,6 +135,7 @@ impl DistributedLog {
             settings: ArcSwap::from_pointee(settings),
             active: ArcSwapOption::empty(),
             closed: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             started_term: AtomicU64::new(0),
             life: tokio::sync::Mutex::default(),
         }
@@ -181,6 +195,11 @@ impl DistributedLog {
     /// The group, if it runs.
     pub fn running(&self) -> Option<Arc<Group>> {
         self.active.load_full().filter(|g| !g.has_stopped())
+    }
+
+    /// Whether its files were found damaged or gone, so that it cannot start.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Acquire)
     }
 
     /// Notices a group that ended by itself: somebody else may lead then.
@@ -251,12 +270,14 @@ impl DistributedLog {
         }
         match self.open_and_start(&mut life).await {
             Ok(group) => {
+                self.lost.store(false, Release);
                 life.failed = None;
                 life.tries = 0;
                 self.active.store(Some(Arc::clone(&group)));
                 Ok(group)
             }
             Err(error) => {
+                self.lost.store(error.is_loss(), Release);
                 life.tries += 1;
                 // It is tried again for as long as it is needed; said less and less often.
                 if life.tries.is_power_of_two() {
@@ -275,7 +296,7 @@ impl DistributedLog {
         }
         let settings = **self.settings.load();
         let had_files = self.has_files();
-        let opened = self.open(life.opened.take(), settings.options).await;
+        let opened = self.open(life.opened.take(), settings).await;
         let unusable = |source| LogError::Storage {
             partition: self.identity.name.to_string(),
             source: Arc::new(source),
@@ -310,7 +331,7 @@ impl DistributedLog {
     async fn open(
         &self,
         before: Option<Arc<Partition>>,
-        options: LogOptions,
+        settings: LogSettings,
     ) -> Result<Opened, StorageError> {
         let (answer, wait) = oneshot::channel();
         let (data_dir, identity) = (Arc::clone(&self.storage.data_dir), self.identity.clone());
@@ -318,7 +339,7 @@ impl DistributedLog {
             if let Some(before) = before {
                 before.retire();
             }
-            drop(answer.send(open_in(&data_dir, identity, options)));
+            drop(answer.send(open_in(&data_dir, identity, settings)));
         }));
         wait.await.unwrap_or_else(|_| Err(stopped(&self.dir())))
     }
@@ -366,10 +387,21 @@ impl DistributedLog {
     /// Takes over changed topic settings, at once if the log is open.
     pub fn configure(&self, settings: LogSettings) {
         self.settings.store(Arc::new(settings));
-        if let Some(group) = self.running() {
-            group.partition.set_options(settings.options);
-            group.durability.relax(&group.partition, settings.flush_messages, settings.flush_ms);
+        let Some(group) = self.running() else { return };
+        group.partition.set_options(settings.options);
+        let (durability, partition) = (Arc::clone(&group.durability), Arc::clone(&group.partition));
+        let LogSettings { flush_messages, flush_ms, .. } = settings;
+        if flush_messages <= 1 {
+            return durability.relax(&partition, flush_messages, flush_ms);
         }
+        // Not before it stands on the disk that a power loss may take something along.
+        group.durability.in_background(move || match partition.doubt.relax() {
+            Ok(()) => durability.relax(&partition, flush_messages, flush_ms),
+            Err(error) => {
+                let name = &partition.identity.name;
+                tracing::warn!(partition = %name, %error, "flush.messages stays as it was: a note cannot be written");
+            }
+        });
     }
 
     /// Stops the group and leaves everything on disk, synced, with a snapshot: a clean stop.
@@ -429,7 +461,19 @@ fn stopped(dir: &Path) -> StorageError {
     StorageError::Io { action: "work on", path: dir.to_path_buf(), source }
 }
 
-fn open_in(data_dir: &DataDir, identity: Identity, options: LogOptions) -> Result<Opened, StorageError> {
+fn open_in(data_dir: &DataDir, identity: Identity, settings: LogSettings) -> Result<Opened, StorageError> {
+    let opened = open_or_set_aside(data_dir, identity, settings.options)?;
+    if settings.flush_messages > 1 {
+        opened.0.doubt.relax()?;
+    }
+    Ok(opened)
+}
+
+fn open_or_set_aside(
+    data_dir: &DataDir,
+    identity: Identity,
+    options: LogOptions,
+) -> Result<Opened, StorageError> {
     let (topic, partition) = (&identity.name.topic, identity.name.partition);
     let dir = data_dir.partition_path(topic, partition);
     let disk = Arc::clone(data_dir.disk());

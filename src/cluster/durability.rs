@@ -53,6 +53,11 @@ impl Durability {
         })
     }
 
+    /// Whether what is acknowledged may be in memory only.
+    pub(super) fn is_relaxed(&self) -> bool {
+        self.messages.load(Relaxed) > 1
+    }
+
     /// Takes over changed topic settings; what was acknowledged under others is synced.
     pub fn relax(&self, partition: &Arc<Partition>, messages: u64, flush_ms: u64) {
         let messages = messages.max(1);
@@ -169,11 +174,15 @@ impl Durability {
             return;
         }
         let applied = self.applied.get().and_then(|p| p.applied());
-        let Some(job) = partition.snapshot(applied) else { return };
+        let job = partition.snapshot(applied);
         let (written, wait) = tokio::sync::oneshot::channel();
-        self.flusher.run(Box::new(move || drop(written.send(job.run()))));
+        let settled = Arc::clone(partition);
+        self.flusher.run(Box::new(move || {
+            let job = job.map_or(Ok(()), |job| job.run());
+            drop(written.send(job.and_then(|()| settled.doubt.settle())));
+        }));
         if let Ok(Err(error)) = wait.await {
-            tracing::warn!(partition = %partition.identity.name, %error, "the last snapshot was not written");
+            tracing::warn!(partition = %partition.identity.name, %error, "the last snapshot, or that nothing is in memory only, was not written");
         }
     }
 

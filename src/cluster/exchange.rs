@@ -67,6 +67,8 @@ pub struct Exchange {
     leaves: AtomicBool,
     /// Counts what may make a campaign worth while.
     unrest: watch::Sender<u64>,
+    /// The other nodes that live, and since when their processes are heard.
+    living: Mutex<BTreeMap<i32, Instant>>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -89,6 +91,7 @@ impl Exchange {
             news: Notify::new(),
             leaves: AtomicBool::new(false),
             unrest: watch::Sender::new(0),
+            living: Mutex::default(),
         });
         exchange.peers.serve_with(Arc::<Self>::clone(&exchange));
         exchange
@@ -165,6 +168,11 @@ impl Exchange {
     /// Whether `node` lives, as far as this one hears; itself it does.
     pub fn is_alive(&self, node: i32) -> bool {
         node == self.node() || self.peers.is_alive(node)
+    }
+
+    /// The other nodes that live, and since when their processes are heard.
+    pub(super) fn living(&self) -> BTreeMap<i32, Instant> {
+        self.living.lock().clone()
     }
 
     /// The nodes that have a partition, the preferred leader first.
@@ -448,6 +456,7 @@ impl Serve for Exchange {
 
     fn up(&self, node: i32, start_id: u64) {
         tracing::info!(node, "a node is heard");
+        self.living.lock().insert(node, Instant::now());
         self.leaders.renew(node, start_id);
         self.forget_leaders_on(node);
         self.leaders.tell(self.node(), node);
@@ -457,6 +466,7 @@ impl Serve for Exchange {
 
     fn down(&self, node: i32) {
         tracing::warn!(node, "a node is not heard any more");
+        self.living.lock().remove(&node);
         self.leaders.forget(node);
         self.forget_leaders_on(node);
     }

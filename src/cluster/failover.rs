@@ -4,7 +4,7 @@
 //! A group without a known leader is campaigned for by the first of its living replicas; the next ones try later, in
 //! case the first lacks entries that a majority has. A campaign that has no chance changes nothing (`Group::campaign`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,9 @@ pub async fn keep_led(
     mut closing: watch::Receiver<bool>,
 ) {
     let mut unrest = exchange.unrest();
-    let mut waiting: HashMap<PartitionKey, Waiting> = HashMap::new();
+    // What made campaigns worth while may have come before there was anybody to look.
+    unrest.mark_changed();
+    let mut waiting: BTreeMap<PartitionKey, Waiting> = BTreeMap::new();
     let campaigns = Arc::new(Semaphore::new(CAMPAIGNS_MAX));
     loop {
         let looked_at = async {

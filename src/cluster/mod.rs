@@ -30,4 +30,4 @@ pub use metadata_log::{
 pub use placement::{Placer, place};
 pub use raft::{Follower, Group, GroupError, Outcome, Pending, Role, spawn};
 pub use replicas::Replicas;
-pub use upkeep::{Upkeep, UpkeepSettings};
+pub use upkeep::{News, Upkeep, UpkeepSettings};

@@ -2,7 +2,7 @@
 //!
 //! Pure. Source of the aims: Kafka's `StripedReplicaPlacer`; the way is our own.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::metadata::MetadataImage;
 
@@ -11,8 +11,8 @@ use super::metadata::MetadataImage;
 pub struct Placer {
     /// Nodes that may be given replicas, and their racks.
     racks: BTreeMap<i32, Option<String>>,
-    led: HashMap<i32, usize>,
-    held: HashMap<i32, usize>,
+    led: BTreeMap<i32, usize>,
+    held: BTreeMap<i32, usize>,
 }
 
 impl Placer {
@@ -20,7 +20,7 @@ impl Placer {
     pub fn new(image: &MetadataImage, may_hold: impl Fn(i32) -> bool) -> Self {
         let nodes = image.nodes.values().filter(|node| may_hold(node.id));
         let racks = nodes.map(|node| (node.id, node.rack.clone())).collect();
-        let mut placer = Self { racks, led: HashMap::new(), held: HashMap::new() };
+        let mut placer = Self { racks, led: BTreeMap::new(), held: BTreeMap::new() };
         for partition in image.topics().flat_map(|topic| &topic.partitions) {
             placer.count(&partition.nodes());
         }
@@ -53,7 +53,7 @@ impl Placer {
     }
 
     fn choose(&self, chosen: &[i32]) -> Option<i32> {
-        let used: HashSet<&Option<String>> = chosen.iter().filter_map(|node| self.racks.get(node)).collect();
+        let used: BTreeSet<&Option<String>> = chosen.iter().filter_map(|node| self.racks.get(node)).collect();
         let free = self.racks.iter().filter(|(node, _)| !chosen.contains(node));
         let load = |node: &i32| {
             let led = self.led.get(node).copied().unwrap_or(0);
@@ -114,7 +114,7 @@ mod tests {
     fn racks_are_kept_apart_as_long_as_there_are_enough() {
         let image = image(&[(1, Some("a")), (2, Some("a")), (3, Some("b")), (4, Some("b")), (5, Some("c"))]);
         for nodes in place(&image, |_| true, 20, 3).unwrap() {
-            let racks: HashSet<_> = nodes.iter().map(|node| image.nodes[node].rack.clone()).collect();
+            let racks: BTreeSet<_> = nodes.iter().map(|node| image.nodes[node].rack.clone()).collect();
             assert_eq!(racks.len(), 3, "{nodes:?}");
         }
         assert!(place(&image, |_| true, 1, 5).is_some(), "rather twice in a rack than not at all");

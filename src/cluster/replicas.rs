@@ -1,6 +1,6 @@
 //! The logs of this node, by topic id and partition; kept in step with the metadata image.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
@@ -19,7 +19,7 @@ pub struct Replicas {
     storage: NodeStorage,
     logs: RwLock<BTreeMap<(TopicId, PartitionId), Arc<DistributedLog>>>,
     /// The last log of each name that was taken out: whoever has the name next waits until its files are gone.
-    taken_out: Mutex<HashMap<TopicPartition, Weak<DistributedLog>>>,
+    taken_out: Mutex<BTreeMap<TopicPartition, Weak<DistributedLog>>>,
 }
 
 impl Replicas {

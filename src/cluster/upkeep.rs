@@ -2,7 +2,7 @@
 //! them, hand leadership back to the preferred replica. And the controller for the metadata group: make nodes learners,
 //! and learners voters.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,24 +45,31 @@ pub struct UpkeepSettings {
     pub hand_back: bool,
 }
 
-/// Tells the controller that a partition's replicas are where they were to go.
-pub(super) type Placed = Arc<dyn Fn(PartitionKey) -> BoxFuture<'static, ()> + Send + Sync>;
+/// What the controller has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A partition's replicas are where they were to go.
+    Placed(PartitionKey),
+    /// This node's replica of a partition, by its id, lost what it had.
+    Lost(PartitionKey, u64),
+}
+
+/// Tells the controller.
+pub(super) type TellController = Arc<dyn Fn(News) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// See the module.
 pub struct Upkeep {
     exchange: Arc<Exchange>,
     replicas: Arc<Replicas>,
     metadata: Arc<DistributedLog>,
-    placed: Placed,
+    tell: TellController,
     /// When a follower was last seen to have everything.
-    caught_up: HashMap<(PartitionKey, u64), (Instant, Option<RaftIndex>)>,
-    /// Since when each node is heard.
-    heard: HashMap<i32, Instant>,
-    moving: Arc<Mutex<HashSet<PartitionKey>>>,
+    caught_up: BTreeMap<(PartitionKey, u64), (Instant, Option<RaftIndex>)>,
+    moving: Arc<Mutex<BTreeSet<PartitionKey>>>,
     /// Groups for which nothing was to be done, and their last entry then: as long as that is so, nothing is.
-    quiet: HashMap<PartitionKey, Option<RaftIndex>>,
+    quiet: BTreeMap<PartitionKey, Option<RaftIndex>>,
     /// The metadata and the living nodes as of the last round.
-    seen: (Arc<MetadataImage>, BTreeSet<i32>),
+    seen: (Arc<MetadataImage>, BTreeMap<i32, Instant>),
     rounds: u64,
 }
 
@@ -77,11 +84,11 @@ impl Upkeep {
         exchange: Arc<Exchange>,
         replicas: Arc<Replicas>,
         metadata: Arc<DistributedLog>,
-        placed: Placed,
+        tell: TellController,
     ) -> Self {
-        let (caught_up, heard, moving) = (HashMap::new(), HashMap::new(), Arc::default());
-        let (quiet, seen, rounds) = (HashMap::new(), Default::default(), 0);
-        Self { exchange, replicas, metadata, placed, caught_up, heard, moving, quiet, seen, rounds }
+        let (caught_up, moving) = (BTreeMap::new(), Arc::default());
+        let (quiet, seen, rounds) = (BTreeMap::new(), Default::default(), 0);
+        Self { exchange, replicas, metadata, tell, caught_up, moving, quiet, seen, rounds }
     }
 
     /// Runs until `closing`.
@@ -97,12 +104,7 @@ impl Upkeep {
 
     fn round(&mut self, settings: UpkeepSettings) {
         let image = self.exchange.image();
-        let now = Instant::now();
-        self.heard.retain(|node, _| self.exchange.is_alive(*node));
-        for node in image.nodes.keys().filter(|node| self.exchange.is_alive(**node)) {
-            self.heard.entry(*node).or_insert(now);
-        }
-        let living: BTreeSet<i32> = self.heard.keys().copied().collect();
+        let living = self.exchange.living();
         if !Arc::ptr_eq(&self.seen.0, &image) || self.seen.1 != living {
             self.quiet.clear();
             self.seen = (Arc::clone(&image), living);
@@ -112,9 +114,10 @@ impl Upkeep {
             self.metadata.look();
             for log in self.replicas.all() {
                 log.look();
+                self.look_for_loss(&image, &log);
             }
         }
-        let mut led = HashSet::new();
+        let mut led = BTreeSet::new();
         let mut handed_back = 0;
         for log in self.replicas.all() {
             let Some(group) = log.running().filter(|group| group.leads().is_some()) else { continue };
@@ -122,6 +125,8 @@ impl Upkeep {
             let last = group.last_index();
             led.insert(key);
             group.reach_missed();
+            // What it has is what there is.
+            group.recollect();
             if self.quiet.get(&key) == Some(&last) {
                 continue;
             }
@@ -174,14 +179,18 @@ impl Upkeep {
             }
             known.1 = last;
         }
-        let voters: HashSet<u64> = group.voters().into_iter().flatten().collect();
+        let voters: BTreeSet<u64> = group.voters().into_iter().flatten().collect();
         let me = self.exchange.node();
+        let lives = |node: i32, replica: u64| {
+            let since = self.seen.1.get(&node).filter(|_| self.exchange.is_alive(node));
+            since.is_some_and(|since| group.has_heard_since(replica, *since))
+        };
         let keeps_up = |replica: u64| {
             let at = self.caught_up.get(&(key, replica)).map(|known| known.0);
             at.is_some_and(|at| now.duration_since(at) <= lag_max)
         };
         let counts = |node: i32, replica: u64| {
-            node == me || (voters.contains(&replica) && self.exchange.is_alive(node) && keeps_up(replica))
+            node == me || (voters.contains(&replica) && lives(node, replica) && keeps_up(replica))
         };
         placed.replicas.iter().filter(|r| counts(r.node, r.replica_id)).map(|r| r.node).collect()
     }
@@ -204,10 +213,10 @@ impl Upkeep {
             moving.insert(key);
         }
         let me = Arc::clone(&self.moving);
-        let (group, placed) = (Arc::clone(group), Arc::clone(&self.placed));
+        let (group, tell) = (Arc::clone(group), Arc::clone(&self.tell));
         spawn(async move {
             let moved = if is_there {
-                placed(key).await;
+                tell(News::Placed(key)).await;
                 Ok(())
             } else {
                 step(&group, &target, &voters, &members).await
@@ -220,6 +229,25 @@ impl Upkeep {
         true
     }
 
+    /// A replica whose files are damaged or gone never votes again in its old place: another has to come instead.
+    fn look_for_loss(&self, image: &MetadataImage, log: &DistributedLog) {
+        let key = (log.identity.log.topic_id, log.identity.log.partition);
+        let replica = log.identity.log.replica_id;
+        let placed = image.topic_by_id(key.0).and_then(|topic| topic.partition(key.1));
+        let is_one_of_several = placed.is_some_and(|placed| {
+            placed.replicas.len() > 1 && placed.target().any(|target| target.replica_id == replica)
+        });
+        if !is_one_of_several || !log.is_lost() || !self.moving.lock().insert(key) {
+            return;
+        }
+        tracing::warn!(partition = %log.identity.name, replica, "the replica is lost; another is asked for");
+        let (me, tell) = (Arc::clone(&self.moving), Arc::clone(&self.tell));
+        spawn(async move {
+            tell(News::Lost(key, replica)).await;
+            me.lock().remove(&key);
+        });
+    }
+
     /// Hands leadership to the first replica of the placement, if it is not this one and keeps up.
     fn hand_back(
         &self,
@@ -230,7 +258,7 @@ impl Upkeep {
     ) -> bool {
         let Some(preferred) = placed.target().next() else { return false };
         let is_steady =
-            self.heard.get(&preferred.node).is_some_and(|since| since.elapsed() >= HANDED_BACK_AFTER);
+            self.seen.1.get(&preferred.node).is_some_and(|since| since.elapsed() >= HANDED_BACK_AFTER);
         if preferred.node == self.exchange.node() || !in_sync.contains(&preferred.node) || !is_steady {
             return false;
         }
@@ -250,6 +278,7 @@ impl Upkeep {
         let Some(group) = self.metadata.running() else { return };
         let Some(epoch) = group.leads() else { return };
         group.reach_missed();
+        group.recollect();
         let key = (METADATA_TOPIC_ID, 0);
         self.exchange.lead(key, u64::from(epoch.0.unsigned_abs()), self.metadata_in_sync(&group));
         if image.nodes.is_empty() || !self.moving.lock().insert(key) {

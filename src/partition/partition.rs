@@ -20,8 +20,8 @@ use super::waiters::Waiters;
 use super::writer::{Writer, read_marker, restored};
 use crate::model::{LeaderEpoch, Offset, RaftIndex, TopicPartition};
 use crate::storage::{
-    Disk, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker, Removal,
-    SegmentFacts, SnapshotJob, StorageError,
+    Disk, Doubt, EntryKind, FlushHandle, IndexEntry, Log, LogIdentity, LogOptions, LogReader, Marker,
+    Removal, SegmentFacts, SnapshotJob, StorageError,
 };
 
 /// Whose log this is.
@@ -78,6 +78,8 @@ pub struct Partition {
     pub identity: Identity,
     pub lines: Lines,
     pub waiters: Waiters,
+    /// Whether it may lack what it acknowledged.
+    pub doubt: Doubt,
     reader: LogReader,
     flush: FlushHandle,
     pub(super) writer: Mutex<Writer>,
@@ -119,6 +121,7 @@ impl Partition {
             identity,
             lines,
             waiters: Waiters::default(),
+            doubt: recovery.doubt,
             reader,
             flush,
             writer: Mutex::new(writer),

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::disk::Disk;
+use super::doubt::Doubt;
 use super::error::StorageError;
 use super::flusher::FlushHandle;
 use super::index::{EntryKind, IndexEntry, MARKERS_MAX};
@@ -77,9 +78,10 @@ pub struct Recovery {
     pub truncated: Option<Truncated>,
     /// Whether the kernel is still the one that ran when the snapshot was written.
     pub same_boot: bool,
+    pub doubt: Doubt,
 }
 
-/// Bytes that recovery cut off the end of a log. None of them was acknowledged as durable.
+/// Bytes that recovery cut off the end of a log. None of them was acknowledged as durable, or [`Recovery::doubt`] says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truncated {
     pub path: PathBuf,

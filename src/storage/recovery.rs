@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::disk::Disk;
+use super::doubt::Doubt;
 use super::error::{Damage, During, StorageError};
 use super::index::Index;
 use super::log::{Recovery, Tail, Truncated};
@@ -19,6 +20,11 @@ use super::snapshot::{self, SegmentNote, SnapshotFile, snapshot_path};
 use super::store::Store;
 use super::walk::{Bad, Checksums, Walk};
 use crate::model::{BatchHeader, Offset, RaftIndex};
+
+/// How far behind a bad batch others are looked for, in bytes.
+const LOOKED_THROUGH_MAX: u64 = 4 << 20;
+/// How many bytes of what may be batches are checked then.
+const CHECKED_MAX: usize = 256 << 20;
 
 /// Where a log begins that nothing was purged from.
 const ORIGIN: SegmentStart =
@@ -49,6 +55,7 @@ pub(super) fn open(
         Some(index) => Some(SnapshotFile::read(&*disk, &snapshot_path(&dir, *index), &identity)?),
         None => None,
     };
+    let doubt = Doubt::read(Arc::clone(&disk), &dir)?;
     let boot_id = disk.boot_id();
     let same_boot = !boot_id.is_empty() && snapshot.as_ref().is_some_and(|s| s.boot_id == boot_id);
     let mut opening = Opening::new(&*disk, &dir, &identity, same_boot);
@@ -61,7 +68,7 @@ pub(super) fn open(
     opening.walk()?;
     let walked = opening.walked;
     let fresh = opening.fresh();
-    let (segments, truncated) = opening.finish(&files, snapshot.as_ref())?;
+    let (segments, truncated) = opening.finish(&files, snapshot.as_ref(), &doubt)?;
     let named = walked || snapshot.is_some();
     let shared = if segments.is_empty() {
         create(disk, dir, identity, ORIGIN)?
@@ -73,7 +80,7 @@ pub(super) fn open(
     shared.since_snapshot.store(fresh, Ordering::Release);
     let first = shared.segments.load()[0].start.first_raft_index;
     let replay_from = replay_from.unwrap_or(first);
-    Ok((shared, Recovery { snapshot, replay_from, truncated, same_boot }))
+    Ok((shared, Recovery { snapshot, replay_from, truncated, same_boot, doubt }))
 }
 
 /// The files of a partition's directory, by number, ascending.
@@ -236,7 +243,10 @@ impl<'a> Opening<'a> {
                     continue;
                 }
                 Ok(_) => return Err(Damage::Gap.at(store.path(), 0)),
-                Err(damage) if self.may_be_torn(base)? => {
+                Err(damage)
+                    if self.may_be_torn(base)?
+                        && !has_batches(&store, u64::from(STORE_HEADER_LEN), len, base)? =>
+                {
                     tracing::warn!(path = %store.path().display(), %damage, "header is torn");
                     self.cut.torn.push(base);
                     continue;
@@ -393,9 +403,13 @@ impl<'a> Opening<'a> {
         mut self,
         files: &Files,
         snapshot: Option<&SnapshotFile>,
+        doubt: &Doubt,
     ) -> Result<(Vec<Segment>, Option<Truncated>), StorageError> {
         self.check_reach(snapshot)?;
         let dropped = self.candidates.split_off(self.cut.keep);
+        if !self.same_boot && (!dropped.is_empty() || self.has_more()?) {
+            doubt.forget()?;
+        }
         let truncated = self.cut_end(&dropped)?;
         let mut gone = self.stale.clone();
         gone.extend(dropped.iter().map(|c| c.segment.start.base_offset));
@@ -421,6 +435,13 @@ impl<'a> Opening<'a> {
         let start = &first.segment.start;
         let hole = snapshot.is_some_and(|s| start.first_raft_index > s.raft_index + 1);
         if hole || self.lacks_origin() { Err(Damage::Gap.at(first.segment.store.path(), 0)) } else { Ok(()) }
+    }
+
+    /// Whether a whole batch lies behind the log's end. What was written last and is torn was not acknowledged yet; what
+    /// others follow may have been, and was damaged.
+    fn has_more(&self) -> Result<bool, StorageError> {
+        let Some(last) = self.candidates.last() else { return Ok(false) };
+        has_batches(&last.segment.store, u64::from(last.tail.position) + 1, last.len, last.tail.offset)
     }
 
     /// Removes what lies behind the log's end, the newest first, and cuts the Store that has it.
@@ -524,6 +545,30 @@ impl<'a> Opening<'a> {
             term_before: header.has_before.then_some(header.term_before),
         }))
     }
+}
+
+/// Whether there are whole batches from position `from` on that could come behind offset `after`.
+fn has_batches(store: &Store, from: u64, to: u64, after: Offset) -> Result<bool, StorageError> {
+    if from >= to {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; (to - from).min(LOOKED_THROUGH_MAX) as usize];
+    store.read_at(&mut bytes, from)?;
+    let mut checked = 0;
+    let found = (0..bytes.len()).any(|at| is_whole(&bytes[at..], after, &mut checked));
+    // Bytes that only look like batches, over and over: better one doubt too many.
+    Ok(found || checked >= CHECKED_MAX)
+}
+
+/// Whether a batch begins here that could come behind offset `after`. Adds the bytes that it takes to know to `checked`.
+fn is_whole(bytes: &[u8], after: Offset, checked: &mut usize) -> bool {
+    let Ok(header) = BatchHeader::parse(bytes) else { return false };
+    let size = header.size as usize;
+    if header.base_offset < after || size > bytes.len() || *checked >= CHECKED_MAX {
+        return false;
+    }
+    *checked += size;
+    header.check_crc(&bytes[..size]).is_ok()
 }
 
 impl Tail {

@@ -3,7 +3,7 @@
 //! One append-only file for all groups, so that many votes share one sync. Not here: who may vote
 //! (`cluster`). A failed sync closes it for good: the node must stop.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     file: Arc<dyn DiskFile>,
-    votes: HashMap<GroupId, VoteRecord>,
+    votes: BTreeMap<GroupId, VoteRecord>,
     /// Where the next record goes.
     end: u64,
     synced: u64,
@@ -89,7 +89,7 @@ impl Votes {
         flusher: Arc<Flusher>,
     ) -> Result<Self, StorageError> {
         if !disk.exists(path).during("look for", path)? {
-            write_whole(&*disk, path, directory_id, &HashMap::new())?;
+            write_whole(&*disk, path, directory_id, &BTreeMap::new())?;
         }
         let file = disk.open(path, false).during("open", path)?;
         let state = read(file, path, directory_id)?;
@@ -202,7 +202,7 @@ fn write_whole(
     disk: &dyn Disk,
     path: &Path,
     directory_id: Uuid,
-    votes: &HashMap<GroupId, VoteRecord>,
+    votes: &BTreeMap<GroupId, VoteRecord>,
 ) -> Result<u64, StorageError> {
     let temporary = path.with_extension("tmp");
     let mut bytes = head(directory_id).to_vec();
@@ -239,7 +239,7 @@ fn read(file: Arc<dyn DiskFile>, path: &Path, directory_id: Uuid) -> Result<Stat
     }
     let decoded: Vec<_> = records.iter().map(decode).collect();
     let synced = decoded.iter().flatten().map(|record| record.synced).max().unwrap_or(0);
-    let mut votes = HashMap::new();
+    let mut votes = BTreeMap::new();
     let mut end = RECORD_LEN as u64;
     for record in &decoded {
         let Some(record) = record else { break };

@@ -19,12 +19,13 @@ use openraft::impls::EmptyNode;
 use openraft::raft::{ClientWriteResult, VoteRequest};
 use openraft::{ChangeMembers, Config, Raft, SnapshotPolicy};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::log_store::LogStore;
+use super::memory::Memory;
 use super::network::Links;
-use super::rpc;
-use super::standing::{Role, Standing};
+use super::rpc::{self, Opinion};
+use super::standing::{Candidacy, Role, Standing};
 use super::state_machine::{Commands, Machine, Progress, stored_membership};
 use super::types::{Answer, Outcome, Proposal, Types, Vote, log_id};
 use crate::cluster::durability::Durability;
@@ -48,9 +49,10 @@ const LEASE_MS: u64 = 365 * 24 * 3600 * 1000;
 static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
     let config = Config {
         cluster_name: "bateau".into(),
-        heartbeat_interval: 150,
-        // This one is also how long a vote may take.
-        election_timeout_min: 1_000,
+        // Links bound what a message may take. A shorter time here would drop one without a word, and each group's clock,
+        // though it is off, would begin with a wait of random length, so that no simulation could be told again.
+        heartbeat_interval: LEASE_MS / 4,
+        election_timeout_min: LEASE_MS / 2,
         election_timeout_max: LEASE_MS,
         max_payload_entries: rpc::ENTRIES_MAX as u64,
         snapshot_policy: SnapshotPolicy::Never,
@@ -59,6 +61,8 @@ static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(|| {
         notification_channel_size: Some(QUEUE_MAX),
         enable_tick: false,
         enable_pre_vote: Some(true),
+        // A replica may have forgotten (`storage::Doubt`): it says so, votes for nobody, and is filled up again.
+        allow_log_reversion: Some(true),
         // A restarted leader must not lead its old term again over entries that it never synced.
         enable_leader_restore: Some(false),
         ..Config::default()
@@ -127,6 +131,7 @@ pub struct Group {
     links: Links,
     progress: Arc<Progress>,
     stopped: Arc<AtomicBool>,
+    memory: Memory,
     /// Held for writing while leadership is handed over: proposals wait for the outcome.
     handing_over: tokio::sync::RwLock<()>,
 }
@@ -168,6 +173,15 @@ pub struct Follower {
     pub replica: u64,
     /// The last Raft index that it is known to have, durably; `None`: nothing is known of it.
     pub matched: Option<RaftIndex>,
+}
+
+/// What a candidate may hope for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chance {
+    None,
+    Usual,
+    /// Some have forgotten what they acknowledged, all voters answered, and nobody has more.
+    AllWereAsked,
 }
 
 impl Group {
@@ -227,8 +241,13 @@ impl Group {
             links,
             progress,
             stopped: Arc::default(),
+            memory: Memory::default(),
             handing_over: tokio::sync::RwLock::default(),
         };
+        if group.is_sole_voter() {
+            // Nobody has more.
+            group.recollect();
+        }
         if group.is_sole_voter()
             && let Err(error) = group.elect_itself().await
         {
@@ -393,6 +412,11 @@ impl Group {
         replication.into_iter().filter(|(replica, _)| *replica != me).map(follower).collect()
     }
 
+    /// Whether `replica` took something from this leader since `since`: what it had before says nothing of what it has.
+    pub(in crate::cluster) fn has_heard_since(&self, replica: u64, since: Instant) -> bool {
+        self.standing.taken_at(replica).is_some_and(|at| at >= since)
+    }
+
     /// The index of the last entry of this replica's log.
     pub fn last_index(&self) -> Option<RaftIndex> {
         self.partition.last_entry().map(|(_, index)| index)
@@ -406,10 +430,15 @@ impl Group {
         {
             return Ok(());
         }
-        if self.canvass().await && self.standing.role().leader.is_none() {
-            self.run().await?;
+        let chance = self.canvass().await;
+        if self.standing.role().leader.is_some() {
+            return Ok(());
         }
-        Ok(())
+        match chance {
+            Chance::None => Ok(()),
+            Chance::Usual => self.run(Candidacy::Usual).await,
+            Chance::AllWereAsked => self.run(Candidacy::AllWereAsked).await,
+        }
     }
 
     /// Campaigns because the leader of `term` asked for it: the others need not take it for dead.
@@ -417,13 +446,20 @@ impl Group {
         if self.standing.role().term != term {
             return Ok(());
         }
-        self.standing.set_takes_over(true);
-        let run = self.run().await;
-        self.standing.set_takes_over(false);
-        run
+        if self.has_forgotten() {
+            return Ok(());
+        }
+        self.run(Candidacy::TakesOver).await
     }
 
-    async fn run(&self) -> Result<(), GroupError> {
+    async fn run(&self, how: Candidacy) -> Result<(), GroupError> {
+        self.standing.set_candidacy(how);
+        let ran = self.run_as_said().await;
+        self.standing.set_candidacy(Candidacy::Usual);
+        ran
+    }
+
+    async fn run_as_said(&self) -> Result<(), GroupError> {
         let mut role = self.standing.watch();
         let before = role.borrow_and_update().term;
         self.raft.trigger().elect(false).await?;
@@ -432,8 +468,9 @@ impl Group {
         Ok(())
     }
 
-    /// Whether a majority would vote for this replica now.
-    async fn canvass(&self) -> bool {
+    /// Whether a majority would vote for this replica now. Votes of replicas that have forgotten count only if all voters
+    /// answered, and none has more.
+    async fn canvass(&self) -> Chance {
         let me = self.id.replica_id;
         let term = self.votes.get(&self.id).map_or(0, |vote| vote.term) + 1;
         let last = self.partition.last_entry().or(self.partition.before_first());
@@ -443,15 +480,16 @@ impl Group {
         let asked: FuturesUnordered<_> =
             others.into_iter().map(|voter| self.would_vote(voter, &request)).collect();
         let mut asked = asked;
-        let mut granted = BTreeSet::new();
+        let (mut granted, mut all) = (BTreeSet::new(), true);
         loop {
-            if self.is_majority(|voter| granted.contains(&voter)) {
-                return true;
+            if !self.has_forgotten() && self.is_majority(|voter| granted.contains(&voter)) {
+                return Chance::Usual;
             }
             match asked.next().await {
-                Some((voter, true)) => _ = granted.insert(voter),
-                Some((_, false)) => {}
-                None => return false,
+                Some((voter, Opinion::Yes)) => _ = granted.insert(voter),
+                Some((_, Opinion::Forgot)) => {}
+                Some((_, Opinion::No)) => all = false,
+                None => return if all { Chance::AllWereAsked } else { Chance::None },
             }
         }
     }
@@ -460,19 +498,45 @@ impl Group {
         &self,
         voter: u64,
         request: &VoteRequest<Types>,
-    ) -> impl Future<Output = (u64, bool)> + Send + 'static {
+    ) -> impl Future<Output = (u64, Opinion)> + Send + 'static {
         let message = |head: &mut BytesMut| {
             rpc::put_canvass(head, request);
             Ok(None)
         };
         let answer = self.links.send(voter, Lane::Control, message, ELECTED_WITHIN);
         async move {
-            let granted = match answer.await {
-                Ok(answer) => rpc::voted(answer).is_ok_and(|voted| voted.vote_granted),
-                Err(_) => false,
-            };
-            (voter, granted)
+            let opinion = answer.await.ok().and_then(|answer| rpc::opinion(answer).ok());
+            (voter, opinion.unwrap_or(Opinion::No))
         }
+    }
+
+    /// Whether this replica may lack what it acknowledged: then it votes for nobody, and does not campaign, but if all
+    /// voters were asked and nobody has more.
+    pub(super) fn has_forgotten(&self) -> bool {
+        self.partition.doubt.has_forgotten()
+    }
+
+    /// An append of a leader was taken, after which this replica has everything up to `last`.
+    pub(super) fn remember(&self, expected: Option<RaftIndex>, last: Option<RaftIndex>) {
+        if self.has_forgotten() && self.memory.is_whole(expected, last) {
+            self.recollect();
+        }
+    }
+
+    /// Takes the note away that something is missing: a leader filled this log up, or it is the one that counts.
+    pub(in crate::cluster) fn recollect(&self) {
+        if !self.has_forgotten() || self.memory.begin() {
+            return;
+        }
+        let (partition, durability) = (Arc::clone(&self.partition), Arc::clone(&self.durability));
+        let memory = self.memory.clone();
+        self.durability.in_background(move || {
+            if let Err(error) = partition.doubt.recollect(durability.is_relaxed()) {
+                let name = &partition.identity.name;
+                tracing::warn!(partition = %name, %error, "the replica goes on to count as one that forgot");
+            }
+            memory.end();
+        });
     }
 
     /// Hands leadership to replica `to`, which must be a voter. Proposals wait meanwhile, and are refused afterwards.

@@ -6,6 +6,7 @@
 
 mod group;
 mod log_store;
+mod memory;
 mod network;
 mod rpc;
 mod serve;

@@ -160,7 +160,11 @@ impl Link {
         async move {
             // openraft sends entries again, and news of what is agreed on only with later ones.
             let answer = answer.await.inspect_err(|_| standing.miss(replica))?;
-            Ok(rpc::appended(answer).map_err(LinkError::Answer)?)
+            let appended = rpc::appended(answer).map_err(LinkError::Answer)?;
+            if appended.is_ok() {
+                standing.take(replica);
+            }
+            Ok(appended)
         }
     }
 }
@@ -196,22 +200,9 @@ impl NetVote<Types> for Link {
         request: VoteRequest<Types>,
         _option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        let transfer = self.links.standing.takes_over();
+        let candidacy = self.links.standing.candidacy();
         let message = |head: &mut BytesMut| {
-            rpc::put_vote_request(head, &request, transfer);
-            Ok(None)
-        };
-        let answer = self.links.send(self.replica, Lane::Control, message, VOTE_WITHIN).await?;
-        Ok(rpc::voted(answer).map_err(LinkError::Answer)?)
-    }
-
-    async fn pre_vote(
-        &mut self,
-        request: VoteRequest<Types>,
-        _option: RPCOption,
-    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
-        let message = |head: &mut BytesMut| {
-            rpc::put_canvass(head, &request);
+            rpc::put_vote_request(head, &request, candidacy);
             Ok(None)
         };
         let answer = self.links.send(self.replica, Lane::Control, message, VOTE_WITHIN).await?;

@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 use openraft::raft::{AppendEntriesRequest, StreamAppendError, VoteRequest, VoteResponse};
 use uuid::Uuid;
 
+use super::standing::Candidacy;
 use super::types::{
     Entry, LogId, Payload, RaftMembership, Types, Vote, log_id, membership_from, membership_to, term_of,
 };
@@ -47,8 +48,7 @@ pub(super) enum Rpc {
     Append(AppendEntriesRequest<Types>),
     Vote {
         request: VoteRequest<Types>,
-        /// The leader itself asked the candidate to take over.
-        transfer: bool,
+        candidacy: Candidacy,
     },
     /// Would you vote for me? Changes nothing (Raft's pre-vote).
     Canvass(VoteRequest<Types>),
@@ -123,10 +123,14 @@ pub(super) fn put_append(out: &mut BytesMut, request: &AppendEntriesRequest<Type
     out.put_u32(u32::try_from(request.entries.len()).unwrap_or(u32::MAX));
 }
 
-pub(super) fn put_vote_request(out: &mut BytesMut, request: &VoteRequest<Types>, transfer: bool) {
+pub(super) fn put_vote_request(out: &mut BytesMut, request: &VoteRequest<Types>, how: Candidacy) {
     out.put_u8(VOTE);
     put_candidacy(out, request);
-    out.put_u8(u8::from(transfer));
+    out.put_u8(match how {
+        Candidacy::Usual => 0,
+        Candidacy::TakesOver => 1,
+        Candidacy::AllWereAsked => 2,
+    });
 }
 
 pub(super) fn put_canvass(out: &mut BytesMut, request: &VoteRequest<Types>) {
@@ -173,7 +177,13 @@ impl Rpc {
             APPEND => append(input).map(Self::Append),
             VOTE => {
                 let request = candidacy(input)?;
-                Ok(Self::Vote { request, transfer: input.try_get_u8()? != 0 })
+                let candidacy = match input.try_get_u8()? {
+                    0 => Candidacy::Usual,
+                    1 => Candidacy::TakesOver,
+                    2 => Candidacy::AllWereAsked,
+                    kind => return Err(RpcError::Kind(kind)),
+                };
+                Ok(Self::Vote { request, candidacy })
             }
             CANVASS => candidacy(input).map(Self::Canvass),
             SNAPSHOT => rebuild(input).map(Self::Snapshot),
@@ -273,6 +283,33 @@ pub(super) fn voted(mut input: Bytes) -> Result<VoteResponse<Types>, RpcError> {
     let vote = vote(input)?;
     let granted = input.try_get_u8()? != 0;
     Ok(VoteResponse::new(vote, optional_log_id(input)?, granted))
+}
+
+/// What a voter says to a canvass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opinion {
+    /// Somebody leads, or this voter has more.
+    No,
+    Yes,
+    /// Nobody leads and this voter has no more, but it may have forgotten something.
+    Forgot,
+}
+
+pub(super) fn opinion_bytes(opinion: Opinion) -> Bytes {
+    Bytes::from_static(match opinion {
+        Opinion::No => &[0],
+        Opinion::Yes => &[1],
+        Opinion::Forgot => &[2],
+    })
+}
+
+pub(super) fn opinion(mut input: Bytes) -> Result<Opinion, RpcError> {
+    match input.try_get_u8()? {
+        0 => Ok(Opinion::No),
+        1 => Ok(Opinion::Yes),
+        2 => Ok(Opinion::Forgot),
+        kind => Err(RpcError::Kind(kind)),
+    }
 }
 
 pub(super) fn vote_bytes(vote: &Vote) -> Bytes {

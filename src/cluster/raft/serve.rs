@@ -7,7 +7,8 @@ use openraft::raft::{AppendEntriesRequest, StreamAppendError, VoteRequest, VoteR
 use openraft::storage::{Snapshot, SnapshotMeta};
 
 use super::group::Group;
-use super::rpc::{self, Rebuild, Rpc, RpcError};
+use super::rpc::{self, Opinion, Rebuild, Rpc, RpcError};
+use super::standing::Candidacy;
 use super::types::{StoredMembership, Types, Vote, log_id, term_of};
 use crate::cluster::raft::spawn;
 use crate::storage::GroupId;
@@ -35,8 +36,8 @@ impl Group {
     pub(in crate::cluster) async fn serve(self: Arc<Self>, message: Bytes) -> Result<Bytes, ServeError> {
         match Rpc::read(message)? {
             Rpc::Append(request) => self.on_append(request).await,
-            Rpc::Vote { request, transfer } => self.on_vote(request, transfer).await,
-            Rpc::Canvass(request) => Ok(rpc::voted_bytes(&self.on_canvass(&request))),
+            Rpc::Vote { request, candidacy } => self.on_vote(request, candidacy).await,
+            Rpc::Canvass(request) => Ok(rpc::opinion_bytes(self.on_canvass(&request))),
             Rpc::Snapshot(rebuild) => self.on_snapshot(rebuild).await,
             Rpc::Campaign { .. } if self.exchange.is_leaving() => Err(stopped("its node is about to stop")),
             Rpc::Hail { replica } => {
@@ -55,16 +56,22 @@ impl Group {
         let leader = request.vote.leader_id;
         let prev = request.prev_log_id;
         let last = request.entries.last().map(|entry| entry.log_id).or(prev);
+        let expected = last.max(request.leader_commit).map(|id| id.index);
         let answer = self.raft.append_entries(request).await.map_err(stopped)?;
         let result = answer.into_stream_result(prev, last);
         if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
             self.standing.on_vote(leader.term, Some(leader.voted_for));
+            self.remember(expected, result.as_ref().ok().and_then(|last| last.map(|id| id.index)));
         }
         Ok(rpc::appended_bytes(&result))
     }
 
-    async fn on_vote(&self, mut request: VoteRequest<Types>, transfer: bool) -> Result<Bytes, ServeError> {
-        if !transfer && self.obeys_another_than(request.vote.leader_id.voted_for) {
+    async fn on_vote(&self, mut request: VoteRequest<Types>, how: Candidacy) -> Result<Bytes, ServeError> {
+        let candidate = request.vote.leader_id.voted_for;
+        let obeys_another = how != Candidacy::TakesOver && self.obeys_another_than(candidate);
+        // What it forgot may be what the candidate lacks.
+        let may_vote = how == Candidacy::AllWereAsked || !self.has_forgotten();
+        if obeys_another || !may_vote {
             return Ok(rpc::voted_bytes(&self.refusal()));
         }
         // openraft would wait for timers, which are off: whether the leader lives was decided above.
@@ -73,11 +80,13 @@ impl Group {
         Ok(rpc::voted_bytes(&response))
     }
 
-    fn on_canvass(&self, request: &VoteRequest<Types>) -> VoteResponse<Types> {
-        let refusal = self.refusal();
-        let granted = !self.obeys_another_than(request.vote.leader_id.voted_for)
-            && request.last_log_id >= refusal.last_log_id;
-        VoteResponse { vote_granted: granted, ..refusal }
+    fn on_canvass(&self, request: &VoteRequest<Types>) -> Opinion {
+        if self.obeys_another_than(request.vote.leader_id.voted_for)
+            || request.last_log_id < self.refusal().last_log_id
+        {
+            return Opinion::No;
+        }
+        if self.has_forgotten() { Opinion::Forgot } else { Opinion::Yes }
     }
 
     /// Whether this replica follows a leader that its node hears, or leads and is heard.

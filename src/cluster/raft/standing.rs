@@ -1,11 +1,12 @@
 //! What a replica knows of its group's leadership: the term, who leads, and whether the leader is ready.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Weak;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::storage::GroupId;
 
@@ -20,6 +21,18 @@ pub struct Role {
     pub ready: bool,
 }
 
+/// Why a replica asks for votes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Candidacy {
+    /// Nobody leads.
+    #[default]
+    Usual,
+    /// The leader itself asked for it.
+    TakesOver,
+    /// Nobody leads, some voters have forgotten what they acknowledged, all answered, and none has more.
+    AllWereAsked,
+}
+
 /// Is told when a replica knows something else of its leader.
 pub(in crate::cluster) trait RoleListener: Send + Sync {
     fn changed(&self, group: &GroupId, role: Role);
@@ -32,23 +45,25 @@ pub(in crate::cluster) struct Standing {
     role: watch::Sender<Role>,
     /// The greatest term whose `Term` marker is agreed on.
     applied_term: AtomicU64,
-    takes_over: AtomicBool,
+    candidacy: Mutex<Candidacy>,
     /// Replicas that a message was lost to: what is agreed on may not be known there.
     missed: Mutex<BTreeSet<u64>>,
+    /// When each replica last took an append.
+    taken: Mutex<BTreeMap<u64, Instant>>,
 }
 
 impl Standing {
     /// `term` is that of the last vote; who led then need not lead now.
     pub(in crate::cluster) fn new(group: GroupId, term: u64, listener: Weak<dyn RoleListener>) -> Self {
         let role = Role { term, leader: None, ready: false };
-        let takes_over = AtomicBool::new(false);
         Self {
             group,
             listener,
             role: watch::Sender::new(role),
             applied_term: 0.into(),
-            takes_over,
+            candidacy: Mutex::default(),
             missed: Mutex::default(),
+            taken: Mutex::default(),
         }
     }
 
@@ -112,6 +127,15 @@ impl Standing {
         });
     }
 
+    /// `replica` took an append.
+    pub(super) fn take(&self, replica: u64) {
+        self.taken.lock().insert(replica, Instant::now());
+    }
+
+    pub(super) fn taken_at(&self, replica: u64) -> Option<Instant> {
+        self.taken.lock().get(&replica).copied()
+    }
+
     /// A message to `replica` was lost.
     pub(super) fn miss(&self, replica: u64) {
         self.missed.lock().insert(replica);
@@ -122,13 +146,13 @@ impl Standing {
         std::mem::take(&mut *self.missed.lock())
     }
 
-    /// Whether this replica campaigns because the leader asked it to.
-    pub(super) fn takes_over(&self) -> bool {
-        self.takes_over.load(Relaxed)
+    /// What the others are told when this replica asks for their votes.
+    pub(super) fn candidacy(&self) -> Candidacy {
+        *self.candidacy.lock()
     }
 
-    pub(super) fn set_takes_over(&self, takes_over: bool) {
-        self.takes_over.store(takes_over, Relaxed);
+    pub(super) fn set_candidacy(&self, candidacy: Candidacy) {
+        *self.candidacy.lock() = candidacy;
     }
 }
 

@@ -1,0 +1,80 @@
+//! Seeded simulations of whole nodes that are one cluster: network, disks, clocks and crashes are all of a seed's making.
+//! `CLUSTER_SEED=17 cargo test --test cluster` tells one history again with every step, `CLUSTER_SEEDS=2000` tells so
+//! many.
+//!
+//! Not here: processes, sockets and gossip.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot go on has failed")]
+
+mod chance;
+mod checker;
+mod clients;
+mod log;
+mod network;
+mod node;
+mod panics;
+mod plan;
+mod stories;
+mod world;
+
+use plan::Plan;
+use world::World;
+
+const SEEDS: u64 = 30;
+/// Simulated time with faults, in milliseconds.
+const TROUBLED_MS: u64 = 10_000;
+/// Within which everything has to be well again after the last fault.
+const RESTED_WITHIN_MS: u64 = 30_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+fn tell(seed: u64, verbose: bool) -> (u64, u64) {
+    let mut world = World::new(seed, 3, verbose);
+    for at in 0..3 {
+        world.start(at);
+    }
+    let clients = world.clients.clone();
+    world.spawn(async move {
+        clients.create(clients::TOPIC, 2, &[]).await;
+        for (name, partition) in [("a", 0), ("b", 0), ("c", 1)] {
+            drop(tokio::spawn(clients.clone().produce(name.into(), clients::TOPIC, partition, u64::MAX)));
+        }
+        clients.clone().commit("g").await;
+    });
+    assert!(world.until(10_000, |world| world.checker.lock().acknowledged > 0), "the cluster does not begin");
+    let mut plan = Plan::new(&mut world);
+    for _ in 0..TROUBLED_MS {
+        plan.step(&mut world);
+        world.step();
+    }
+    world.settle(RESTED_WITHIN_MS);
+    let checker = world.checker.lock();
+    (checker.hash(), checker.acknowledged)
+}
+
+fn seeds() -> (Vec<u64>, bool) {
+    match number("CLUSTER_SEED") {
+        Some(seed) => (vec![seed], true),
+        None => {
+            let first = number("CLUSTER_FIRST").unwrap_or(0);
+            ((first..first + number("CLUSTER_SEEDS").unwrap_or(SEEDS)).collect(), false)
+        }
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whatever_happens_to_nodes_and_network() {
+    let (seeds, verbose) = seeds();
+    let mut failed = Vec::new();
+    for seed in seeds {
+        match std::panic::catch_unwind(|| tell(seed, verbose)) {
+            Ok((hash, acknowledged)) => eprintln!("seed {seed}: {acknowledged} records, trace {hash:016x}"),
+            Err(_) => {
+                eprintln!("the history of seed {seed} went wrong: tell it again with CLUSTER_SEED={seed}");
+                failed.push(seed);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "seeds {failed:?} went wrong");
+}
