@@ -229,12 +229,15 @@ impl Broker {
     }
 
     /// Sends a Kafka request (header and body) to the controller, and returns its response, the length included. This
-    /// node's image then shows what came of it.
+    /// node's image then shows what came of it, and new partitions have leaders that are known here, or will have soon.
     ///
     /// # Errors
     /// [`BrokerError::NotController`] if there is none for a while.
     pub async fn forward_kafka(&self, request: Bytes) -> Result<Bytes, BrokerError> {
-        self.by_controller(Verb::Kafka(request.to_vec())).await.map(Bytes::from)
+        let before = self.image();
+        let response = self.by_controller(Verb::Kafka(request.to_vec())).await?;
+        self.led_since(&before).await;
+        Ok(response.into())
     }
 
     /// Has the controller do it, be it this node or another.

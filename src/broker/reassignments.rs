@@ -218,9 +218,10 @@ fn late(node: i32, next_replica_id: &mut u64) -> Replica {
     Replica { node, replica_id, is_late: true }
 }
 
-/// `placed` on its way to `nodes`: the new ones in their order, then those that go.
+/// `placed` on its way to `nodes`: the new ones in their order, then those that go. A replica that was on its way out and
+/// is wanted again stays the one that it is: its node runs one replica, and that one may still be a voter.
 fn moved(placed: &PartitionImage, nodes: &[i32], next_replica_id: &mut u64) -> Placement {
-    let kept = |node: &i32| placed.target().find(|r| r.node == *node).copied();
+    let kept = |node: &i32| placed.replicas.iter().find(|r| r.node == *node).copied();
     let mut replicas: Vec<Replica> =
         nodes.iter().map(|node| kept(node).unwrap_or_else(|| late(*node, next_replica_id))).collect();
     let stays: BTreeSet<u64> = replicas.iter().map(|r| r.replica_id).collect();

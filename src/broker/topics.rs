@@ -62,14 +62,24 @@ impl Broker {
         topics: Vec<NewTopic>,
         validate_only: bool,
     ) -> Vec<Result<CreatedTopic, BrokerError>> {
+        let before = self.image();
         let made = self.create_topics_now(topics, validate_only).await;
         if !validate_only {
-            let replicated = made.iter().flatten().filter(|topic| topic.replication_factor > 1);
-            let keys: Vec<_> =
-                replicated.flat_map(|topic| (0..topic.partitions).map(|p| (topic.id, p))).collect();
-            self.led(&keys).await;
+            self.led_since(&before).await;
         }
         made
+    }
+
+    /// Waits until this node knows leaders of the partitions that are not in `before`, but not long.
+    pub(super) async fn led_since(&self, before: &MetadataImage) {
+        let image = self.image();
+        let mut keys = Vec::new();
+        for topic in image.topics() {
+            let had = before.topic_by_id(topic.id).map_or(0, |topic| topic.partitions.len());
+            let new = (0..).zip(&topic.partitions).skip(had).filter(|(_, placed)| placed.replicas.len() > 1);
+            keys.extend(new.map(|(partition, _)| (topic.id, partition)));
+        }
+        self.led(&keys).await;
     }
 
     /// Waits until this node knows leaders of these partitions, but not long.
@@ -115,17 +125,14 @@ impl Broker {
     /// Makes a topic by the brokers' defaults. One that exists already, or is being made by another,
     /// is no error. Its partitions have leaders that are known here then, or will have soon.
     pub async fn auto_create_topic(&self, name: &str) -> Result<(), BrokerError> {
+        let before = self.image();
         match self.by_controller(Verb::AutoCreate(AutoCreate { name: name.into() })).await {
             Ok(_) | Err(BrokerError::TopicExists { .. }) => {}
             Err(error) => return Err(error),
         }
         // The controller knows leaders by now; whoever asked here is told by this node, and what a producer sends
         // without wanting an answer (acks=0) to another than the leader is lost.
-        if let Some(topic) = self.image().topic(name) {
-            let replicated = (0..).zip(&topic.partitions).filter(|(_, placed)| placed.replicas.len() > 1);
-            let keys: Vec<_> = replicated.map(|(partition, _)| (topic.id, partition)).collect();
-            self.led(&keys).await;
-        }
+        self.led_since(&before).await;
         Ok(())
     }
 
@@ -241,6 +248,19 @@ impl Broker {
 
     /// Grows a topic to `count` partitions.
     pub async fn create_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        assignments: Option<Vec<Vec<i32>>>,
+        validate_only: bool,
+    ) -> Result<(), BrokerError> {
+        let before = self.image();
+        self.create_partitions_now(name, count, assignments, validate_only).await?;
+        self.led_since(&before).await;
+        Ok(())
+    }
+
+    async fn create_partitions_now(
         &self,
         name: &str,
         count: i32,

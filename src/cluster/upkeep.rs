@@ -33,8 +33,21 @@ const MOVES_MAX: usize = 8;
 const HANDED_BACK_MAX: usize = 16;
 /// How long a node must have been there before it gets its leaderships back.
 const HANDED_BACK_AFTER: Duration = Duration::from_secs(3);
+/// Until when a follower has taken something from a new leader.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// The most voters of the metadata group.
 const METADATA_VOTERS_MAX: usize = 5;
+
+/// What a leader knows of one follower.
+#[derive(Clone, Copy, Debug)]
+struct CaughtUp {
+    /// Since when this leader looks.
+    since: Instant,
+    /// When the follower was last seen to have everything.
+    at: Instant,
+    /// The leader's last entry when it was last looked at.
+    last: Option<RaftIndex>,
+}
 
 /// What of the settings concerns this.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +76,7 @@ pub struct Upkeep {
     replicas: Arc<Replicas>,
     metadata: Arc<DistributedLog>,
     tell: TellController,
-    /// When a follower was last seen to have everything.
-    caught_up: BTreeMap<(PartitionKey, u64), (Instant, Option<RaftIndex>)>,
+    caught_up: BTreeMap<(PartitionKey, u64), CaughtUp>,
     moving: Arc<Mutex<BTreeSet<PartitionKey>>>,
     /// Groups for which nothing was to be done, and their last entry then: as long as that is so, nothing is.
     quiet: BTreeMap<PartitionKey, Option<RaftIndex>>,
@@ -133,8 +145,8 @@ impl Upkeep {
             let Some(placed) = image.topic_by_id(key.0).and_then(|topic| topic.partition(key.1)) else {
                 continue;
             };
-            let in_sync = self.in_sync(key, &group, placed, settings.lag_max);
-            let all_in_sync = in_sync.len() == placed.replicas.len();
+            let (in_sync, is_known) = self.in_sync(key, &group, placed, settings.lag_max);
+            let all_in_sync = is_known && in_sync.len() == placed.replicas.len();
             self.announce(key, &group, in_sync.clone());
             if self.bring(key, &group, placed) {
                 continue;
@@ -161,38 +173,44 @@ impl Upkeep {
         }
     }
 
-    /// The nodes of the voters that keep up, in the order of placement.
+    /// The nodes of the voters that keep up, in the order of placement; and whether all of them said so themselves.
     fn in_sync(
         &mut self,
         key: PartitionKey,
         group: &Group,
         placed: &PartitionImage,
         lag_max: Duration,
-    ) -> Vec<i32> {
+    ) -> (Vec<i32>, bool) {
         let now = Instant::now();
         let last = group.last_index();
         for follower in group.followers() {
-            let known = self.caught_up.entry((key, follower.replica)).or_insert((now, last));
+            let fresh = CaughtUp { since: now, at: now, last };
+            let known = self.caught_up.entry((key, follower.replica)).or_insert(fresh);
             // Whoever has what was there a round ago keeps up.
-            if follower.matched >= known.1 {
-                known.0 = now;
+            if follower.matched >= known.last {
+                known.at = now;
             }
-            known.1 = last;
+            known.last = last;
         }
         let voters: BTreeSet<u64> = group.voters().into_iter().flatten().collect();
         let me = self.exchange.node();
-        let lives = |node: i32, replica: u64| {
-            let since = self.seen.1.get(&node).filter(|_| self.exchange.is_alive(node));
-            since.is_some_and(|since| group.has_heard_since(replica, *since))
+        let mut is_known = true;
+        let mut counts = |node: i32, replica: u64| {
+            if node == me {
+                return true;
+            }
+            let up = self.seen.1.get(&node).filter(|_| self.exchange.is_alive(node));
+            let (Some(up), Some(caught_up)) = (up, self.caught_up.get(&(key, replica))) else { return false };
+            let is_heard = group.has_heard_since(replica, *up);
+            is_known &= is_heard;
+            // To a new leader those count that did so before, until they can have said more.
+            let is_new = caught_up.since >= *up && now.duration_since(caught_up.since) <= HEARD_WITHIN;
+            let keeps_up = now.duration_since(caught_up.at) <= lag_max;
+            voters.contains(&replica) && (is_heard || is_new) && keeps_up
         };
-        let keeps_up = |replica: u64| {
-            let at = self.caught_up.get(&(key, replica)).map(|known| known.0);
-            at.is_some_and(|at| now.duration_since(at) <= lag_max)
-        };
-        let counts = |node: i32, replica: u64| {
-            node == me || (voters.contains(&replica) && lives(node, replica) && keeps_up(replica))
-        };
-        placed.replicas.iter().filter(|r| counts(r.node, r.replica_id)).map(|r| r.node).collect()
+        let in_sync =
+            placed.replicas.iter().filter(|r| counts(r.node, r.replica_id)).map(|r| r.node).collect();
+        (in_sync, is_known)
     }
 
     /// Brings the group's replicas one step nearer to where they are to be. Whether there was anything to do.
@@ -371,6 +389,10 @@ async fn step(
 ) -> Result<(), GroupError> {
     if let Some(new) = target.difference(members).next() {
         return group.add_learner(*new).await;
+    }
+    if voters == target && group.voters().len() == 1 {
+        // Learners of a move that went elsewhere before they voted.
+        return group.remove(members.difference(target).copied().collect()).await;
     }
     let last = group.last_index();
     let me = group.replica_id();

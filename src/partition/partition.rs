@@ -92,9 +92,9 @@ pub struct Partition {
 impl Partition {
     /// Opens the partition in `dir` and rebuilds what it remembers.
     ///
-    /// The high watermark begins at the log start: what was committed is known again only when
-    /// the Raft group says so. Beside the partition: the Raft index up to which the newest
-    /// snapshot knew everything to be committed.
+    /// The high watermark begins where the newest snapshot knew everything to be committed: a follower is not told again
+    /// what it had applied. The rest is known when the Raft group says so. Beside the partition: the Raft index up to
+    /// which that snapshot knew it.
     ///
     /// # Errors
     /// [`StorageError`] if the log is damaged or another's.
@@ -113,6 +113,9 @@ impl Partition {
         if let Some(committed) = committed {
             // Or a newer snapshot, of entries that Raft may overrule, would count as safe.
             log.note_committed(committed);
+        }
+        if let Some(end) = committed.and_then(|index| reader.end_of(index)) {
+            lines.advance_high_watermark(end);
         }
         let committed_next = committed.map_or(0, |index| index + 1).max(log.first_raft_index());
         let mut writer = Writer::over(log, state);

@@ -119,6 +119,7 @@ mod tests {
     fn doubt(disk: &MemDisk) -> Doubt {
         let dir = Path::new("/p");
         disk.create_dir(dir).expect("room");
+        disk.sync_dir(Path::new("/")).expect("a disk that works");
         Doubt::read(Arc::new(disk.clone()), dir).expect("a disk that works")
     }
 

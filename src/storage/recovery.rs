@@ -146,6 +146,8 @@ struct Opening<'a> {
     /// Stores of purged segments that a power loss brought back.
     stale: Vec<Offset>,
     cut: Cut,
+    /// A Store that goes, since its header is not whole, has whole batches.
+    torn_batches: bool,
     walked: bool,
 }
 
@@ -153,8 +155,20 @@ impl<'a> Opening<'a> {
     fn new(disk: &'a dyn Disk, dir: &'a Path, identity: &'a LogIdentity, same_boot: bool) -> Self {
         let cut = Cut { keep: 0, torn: Vec::new() };
         let (candidates, stale) = (Vec::new(), Vec::new());
-        let (noted, has_snapshot, walked) = (0, false, false);
-        Self { disk, dir, identity, has_snapshot, same_boot, candidates, noted, stale, cut, walked }
+        let (noted, has_snapshot, torn_batches, walked) = (0, false, false, false);
+        Self {
+            disk,
+            dir,
+            identity,
+            has_snapshot,
+            same_boot,
+            candidates,
+            noted,
+            stale,
+            cut,
+            torn_batches,
+            walked,
+        }
     }
 
     /// Opens the segments that the snapshot notes. Those purged since are missing from the front.
@@ -243,10 +257,8 @@ impl<'a> Opening<'a> {
                     continue;
                 }
                 Ok(_) => return Err(Damage::Gap.at(store.path(), 0)),
-                Err(damage)
-                    if self.may_be_torn(base)?
-                        && !has_batches(&store, u64::from(STORE_HEADER_LEN), len, base)? =>
-                {
+                Err(damage) if self.may_be_torn(base)? => {
+                    self.torn_batches |= has_batches(&store, u64::from(STORE_HEADER_LEN), len, base)?;
                     tracing::warn!(path = %store.path().display(), %damage, "header is torn");
                     self.cut.torn.push(base);
                     continue;
@@ -407,7 +419,7 @@ impl<'a> Opening<'a> {
     ) -> Result<(Vec<Segment>, Option<Truncated>), StorageError> {
         self.check_reach(snapshot)?;
         let dropped = self.candidates.split_off(self.cut.keep);
-        if !self.same_boot && (!dropped.is_empty() || self.has_more()?) {
+        if !self.same_boot && (!dropped.is_empty() || self.torn_batches || self.has_more()?) {
             doubt.forget()?;
         }
         let truncated = self.cut_end(&dropped)?;

@@ -161,6 +161,19 @@ impl Clients {
         }
     }
 
+    /// Asks whoever may be the controller to have a partition on these nodes.
+    pub(crate) async fn reassign(self, topic: &'static str, partition: i32, to: Vec<i32>) {
+        for _ in 0..5 {
+            let (node, to) = (self.somebody().await, to.clone());
+            let moved = self.ask(node, move |broker| {
+                Box::pin(async move { broker.reassign(topic, partition, Some(&to)).await })
+            });
+            if moved.await.is_some_and(|moved| moved.is_ok()) {
+                return;
+            }
+        }
+    }
+
     /// Deletes a topic.
     pub(crate) async fn delete(&self, name: &'static str) {
         loop {

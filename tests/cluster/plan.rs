@@ -2,6 +2,7 @@
 
 use bateau::storage::CrashPolicy;
 
+use crate::clients::TOPIC;
 use crate::world::World;
 
 /// Faults of one history: how often, and of which kinds.
@@ -26,9 +27,11 @@ enum Kind {
     Clock,
     DiskError,
     Stop,
+    /// A partition is to be on other nodes.
+    Move,
 }
 
-const ALL: [Kind; 10] = [
+const ALL: [Kind; 11] = [
     Kind::Crash,
     Kind::Halt,
     Kind::Cut,
@@ -39,6 +42,7 @@ const ALL: [Kind; 10] = [
     Kind::Clock,
     Kind::DiskError,
     Kind::Stop,
+    Kind::Move,
 ];
 
 impl Plan {
@@ -139,6 +143,17 @@ impl Plan {
                 let skew = i64::try_from(world.chance.below(7_200_000)).unwrap() - 3_600_000;
                 world.trace(&format!("the clock of node {id} is off by {skew} ms"));
                 world.nodes[at].skew_ms = skew;
+            }
+            Kind::Move => {
+                let mut nodes: Vec<i32> = world.nodes.iter().map(|node| node.id).collect();
+                while nodes.len() > 3 {
+                    nodes.remove(world.chance.pick(nodes.len()));
+                }
+                let first = world.chance.pick(3);
+                nodes.rotate_left(first);
+                let partition = i32::from(world.chance.percent(50));
+                world.trace(&format!("{TOPIC}-{partition} is to be on {nodes:?}"));
+                world.spawn(world.clients.clone().reassign(TOPIC, partition, nodes));
             }
             Kind::Crash | Kind::Halt | Kind::Stop | Kind::DiskError => {}
         }
