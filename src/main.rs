@@ -1,13 +1,15 @@
 //! The `bateau` binary: a node (flags to [`Config`], [`Config`] to [`Agent`], signals to its end), or a command for people.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bateau::agent::Agent;
+use bateau::agent::{Agent, recover_metadata};
 use bateau::cli;
 use bateau::config::{Config, LogFormat, ServeFlags};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         None => run_node(serve),
         Some(Command::Serve(flags)) => run_node(*flags),
         Some(Command::ForPeople(command)) => match runtime() {
-            Ok(runtime) => runtime.block_on(cli::run(command)),
+            Ok(runtime) => runtime.block_on(cli::run(command, on_stopped)),
             Err(code) => code,
         },
         Some(Command::Completions { shell }) => complete(shell),
@@ -144,6 +146,22 @@ fn log_to_stderr(config: &Config) {
         Some(LogFormat::Json) => lines.json().init(),
         Some(LogFormat::Text) | None => lines.with_target(false).init(),
     }
+}
+
+/// What `bateau cluster recover` does.
+fn on_stopped(path: PathBuf, goes_alone: bool) -> BoxFuture<'static, Result<cli::StoppedNode, String>> {
+    Box::pin(async move {
+        let found = recover_metadata(&path, goes_alone).await.map_err(|error| with_causes(&error))?;
+        Ok(cli::StoppedNode {
+            node_id: found.identity.node_id,
+            cluster_id: bateau::model::uuid_text(found.identity.cluster_id),
+            last: found.last,
+            applied: found.applied,
+            voted_term: found.voted_term,
+            voters: found.voters,
+            alone: found.alone.map(|alone| (alone.term, alone.index)),
+        })
+    })
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

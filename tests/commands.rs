@@ -555,6 +555,37 @@ fn a_node_alone_leads_all_that_it_holds() {
 }
 
 #[test]
+fn what_is_not_lost_is_not_recovered_and_the_metadata_only_of_a_node_that_is_stopped() {
+    let mut broker = Broker::start();
+    broker.out(&["topic", "create", "sky"]);
+    let said = broker.refused(&["partition", "recover", "sky", "0"], 1);
+    assert!(said.contains("heard: 1; not heard: none") && said.contains("--yes"), "{said}");
+    let recovered = broker.json(&["partition", "recover", "sky", "0", "--yes"]);
+    assert_eq!(recovered["result"], "not needed", "{recovered}");
+    assert!(broker.refused(&["partition", "recover", "sky", "7", "--yes"], 1).contains("only 1 from 0 on"));
+    assert!(broker.refused(&["partition", "recover", "moon", "0", "--yes"], 1).contains("topic moon"));
+
+    let (data, nothing) = (broker.directory.join("bateau-data"), broker.directory.join("nothing"));
+    let (data, nothing) = (data.to_str().unwrap(), nothing.to_str().unwrap());
+    assert!(broker.refused(&["cluster", "recover", "--data-dir", data], 1).contains("another process"));
+    assert!(broker.refused(&["cluster", "recover", "--data-dir", nothing], 1).contains("no data directory"));
+    broker.child.kill().unwrap();
+    broker.child.wait().unwrap();
+    let found = broker.json(&["cluster", "recover", "--data-dir", data]);
+    assert_eq!((&found["node"], &found["voters"]), (&1.into(), &serde_json::json!([1])), "{found}");
+    let printed = broker.out(&["cluster", "recover", "--data-dir", data]);
+    assert!(printed.contains("nodes that vote 1") && printed.contains("are lost"), "{printed}");
+    let term = found["last"]["term"].as_u64().unwrap();
+    let alone = broker.json(&["cluster", "recover", "--data-dir", data, "--yes"]);
+    assert_eq!(
+        alone["alone"]["index"].as_u64(),
+        found["last"]["index"].as_u64().map(|index| index + 1),
+        "{alone}"
+    );
+    assert!(alone["alone"]["term"].as_u64().unwrap() >= term + 100, "{alone}");
+}
+
+#[test]
 fn a_node_that_is_decommissioned_loses_its_replicas_and_once_it_is_stopped_its_place() {
     let [first, second, mut third] = Broker::start_three();
     first.out(&["topic", "create", "sky", "--partitions", "3", "--replication-factor", "2"]);

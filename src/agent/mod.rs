@@ -3,6 +3,7 @@
 mod control;
 mod formation;
 mod neighbours;
+mod recovery;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::gossip::GossipError;
 use crate::kafka::{ForwardedRequests, KafkaServer, Limits};
 use crate::storage::{DataDir, Disk, During, Flusher, RealDisk, StorageError, Votes};
 use neighbours::Neighbours;
+pub use recovery::{StoppedMetadata, recover_metadata};
 
 /// Threads that sync files: the disk merges what they ask for.
 const FLUSHER_THREADS: usize = 16;

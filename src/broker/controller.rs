@@ -10,6 +10,7 @@ use prost::Message;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::recovery::GoAlone;
 use super::{Broker, BrokerError};
 use crate::cluster::{METADATA_TOPIC_ID, PartitionKey, Service, Verbs};
 use crate::model::TopicId;
@@ -138,11 +139,20 @@ pub(super) enum Verb {
     HandBack(OfPartition),
     #[prost(message, tag = "9")]
     Lost(LostReplica),
+    /// Have a partition led whose majority may be gone for good.
+    #[prost(message, tag = "10")]
+    Recover(OfPartition),
+    /// To a node with a replica: what it has.
+    #[prost(message, tag = "11")]
+    Holding(OfPartition),
+    /// To a node with a replica: it is the only voter from now on.
+    #[prost(message, tag = "12")]
+    GoAlone(GoAlone),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Request {
-    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     verb: Option<Verb>,
 }
 
@@ -171,6 +181,8 @@ const NOT_CONTROLLER: u32 = 1;
 const TOPIC_EXISTS: u32 = 2;
 const REPLICATION_FACTOR: u32 = 3;
 const POLICY: u32 = 4;
+const ELECTION_NOT_NEEDED: u32 = 5;
+const NO_ELIGIBLE_LEADER: u32 = 6;
 
 impl Fault {
     fn of(error: &BrokerError) -> Self {
@@ -179,6 +191,8 @@ impl Fault {
             BrokerError::TopicExists { .. } => TOPIC_EXISTS,
             BrokerError::InvalidReplicationFactor { .. } => REPLICATION_FACTOR,
             BrokerError::PolicyViolation { .. } => POLICY,
+            BrokerError::ElectionNotNeeded { .. } => ELECTION_NOT_NEEDED,
+            BrokerError::NoEligibleLeader { .. } => NO_ELIGIBLE_LEADER,
             _ => OTHER,
         };
         Self { kind, reason: error.to_string() }
@@ -190,6 +204,8 @@ impl Fault {
             TOPIC_EXISTS => BrokerError::TopicExists { name: self.reason },
             REPLICATION_FACTOR => BrokerError::TooFewNodes { reason: self.reason },
             POLICY => BrokerError::PolicyViolation { reason: self.reason },
+            ELECTION_NOT_NEEDED => BrokerError::ElectionNotNeeded { partition: self.reason },
+            NO_ELIGIBLE_LEADER => BrokerError::NoEligibleLeader { partition: self.reason },
             _ => BrokerError::ControllerRefused { reason: self.reason },
         }
     }
@@ -307,6 +323,9 @@ impl Broker {
                 served.map(|frame| frame.to_vec()).map_err(|reason| BrokerError::ControllerRefused { reason })
             }
             Verb::HandBack(of) => self.hand_back(named(of.key())?).await.map(|()| Vec::new()),
+            Verb::Recover(of) => self.recover(named(of.key())?).await.map(|()| Vec::new()),
+            Verb::Holding(of) => self.holding(named(of.key())?).await.map(|holding| holding.encode_to_vec()),
+            Verb::GoAlone(go) => self.go_alone(go).await.map(|()| Vec::new()),
         }
     }
 

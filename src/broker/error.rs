@@ -46,6 +46,8 @@ pub enum BrokerError {
     ElectionNotNeeded { partition: String },
     #[error("the preferred replica of {partition} is not in sync")]
     PreferredLeaderNotAvailable { partition: String },
+    #[error("no replica of {partition} that can lead it is heard")]
+    NoEligibleLeader { partition: String },
     #[error("no majority of the replicas of {partition} answered in time")]
     NoMajority { partition: String },
     #[error("no reassignment of partition {partition} of topic '{topic}' is under way")]

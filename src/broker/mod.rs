@@ -16,6 +16,7 @@ mod producer_ids;
 mod producers;
 mod quorum;
 mod reassignments;
+mod recovery;
 mod settings;
 mod space;
 mod topics;
@@ -81,6 +82,8 @@ struct Inner {
     began: tokio::time::Instant,
     /// Held by whoever checks a metadata change against the image and proposes it.
     controller: tokio::sync::Mutex<()>,
+    /// Held while a partition is recovered.
+    recovering: tokio::sync::Mutex<()>,
 }
 
 /// Who leads a partition, and who has its records.
@@ -121,6 +124,7 @@ impl Broker {
             kafka: OnceLock::new(),
             began: tokio::time::Instant::now(),
             controller: tokio::sync::Mutex::default(),
+            recovering: tokio::sync::Mutex::default(),
         }));
         storage.exchange.set_verbs(Arc::new(broker.clone()));
         broker

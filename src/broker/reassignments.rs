@@ -196,7 +196,7 @@ pub(super) fn replaced_replicas(image: &MetadataImage, node: i32) -> Vec<Command
 
 /// `placed` on its way to another replica in the place of `lost`, which must not start again even if it was to go;
 /// `None` if that one is not there.
-fn replaced(placed: &PartitionImage, lost: u64, next_replica_id: &mut u64) -> Option<Placement> {
+pub(super) fn replaced(placed: &PartitionImage, lost: u64, next_replica_id: &mut u64) -> Option<Placement> {
     let mut placement = placed.placement();
     let at = placement.replicas.iter().position(|r| r.replica_id == lost)?;
     let anew = late(placement.replicas[at].node, next_replica_id);
@@ -207,7 +207,7 @@ fn replaced(placed: &PartitionImage, lost: u64, next_replica_id: &mut u64) -> Op
     Some(placement)
 }
 
-fn placed_command(topic: &TopicImage, partition: PartitionId, placement: Placement) -> Command {
+pub(super) fn placed_command(topic: &TopicImage, partition: PartitionId, placement: Placement) -> Command {
     let topic_id = topic.id.0.as_bytes().to_vec();
     Command::PartitionPlaced(PartitionPlaced { topic_id, partition, placement: Some(placement) })
 }

@@ -1,7 +1,8 @@
-//! `bateau cluster`: status, decommission, elect-leaders. Where one topic's replicas are is `bateau topic reassign`'s.
+//! `bateau cluster`: status, decommission, elect-leaders, recover. Where one topic's replicas are is `bateau topic reassign`'s.
 
 mod decommission;
 mod drain;
+mod recover;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -12,6 +13,7 @@ use crate::client::{Cluster, Partition};
 use super::connect::Connect;
 use super::error::{CliError, Refusals};
 use super::output::Output;
+pub use recover::{OnStopped, StoppedNode};
 
 #[derive(Args, Debug)]
 pub struct ClusterCommand {
@@ -33,14 +35,17 @@ enum Verb {
         #[arg(value_name = "TOPIC")]
         topics: Vec<String>,
     },
+    /// Have one stopped node keep the metadata alone, when most nodes that vote on it are gone for good
+    Recover(recover::Recover),
 }
 
 impl ClusterCommand {
-    pub(super) async fn run(self) -> Result<(), CliError> {
+    pub(super) async fn run(self, on_stopped: OnStopped) -> Result<(), CliError> {
         let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
         match self.verb {
             Verb::Status => status::show(&cluster, &mut out).await?,
             Verb::Decommission(command) => command.run(&cluster, &mut out).await?,
+            Verb::Recover(command) => command.run(&mut out, on_stopped).await?,
             Verb::ElectLeaders { topics } => elect(&cluster, &mut out, &topics).await?,
         }
         out.flush()

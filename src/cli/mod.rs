@@ -17,6 +17,7 @@ mod group;
 mod interrupt;
 mod number;
 mod output;
+mod partition;
 mod position;
 mod produce;
 mod progress;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub use cluster::{OnStopped, StoppedNode};
 pub use completions::write_completions;
 use error::CliError;
 use output::printable;
@@ -46,19 +48,22 @@ pub enum Command {
     Config(config::ConfigCommand),
     /// Show the nodes and how partitions are; empty a node that goes
     Cluster(cluster::ClusterCommand),
+    /// Recover a partition that lost most of its replicas for good
+    Partition(partition::PartitionCommand),
     /// Measure rates and latencies of a broker
     Bench(Box<bench::BenchCommand>),
 }
 
-/// Runs one command to its end.
-pub async fn run(command: Command) -> ExitCode {
+/// Runs one command to its end. `on_stopped` is for the one that is about a node that does not run.
+pub async fn run(command: Command, on_stopped: OnStopped) -> ExitCode {
     let done = match command {
         Command::Topic(command) => command.run().await,
         Command::Produce(command) => command.run().await,
         Command::Consume(command) => command.run().await,
         Command::Group(command) => command.run().await,
         Command::Config(command) => command.run().await,
-        Command::Cluster(command) => command.run().await,
+        Command::Cluster(command) => command.run(on_stopped).await,
+        Command::Partition(command) => command.run().await,
         Command::Bench(command) => command.run().await,
     };
     match done {

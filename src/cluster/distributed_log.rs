@@ -14,6 +14,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::alone::go_alone;
 use super::clock::Clock;
 use super::durability::Durability;
 use super::exchange::Exchange;
@@ -268,7 +269,40 @@ impl DistributedLog {
                 return Err(LogError::Failed { partition: partition(), reason });
             }
         }
-        match self.open_and_start(&mut life).await {
+        let started = self.open_and_start(&mut life, None).await;
+        self.note(&mut life, started)
+    }
+
+    /// Stops the group, opens the log anew, which reads and verifies it, and starts it again: as what it was, or alone,
+    /// in a term above the one given. Whoever has it go on alone answers for what that may cost; see `alone`.
+    ///
+    /// # Errors
+    /// [`LogError`] if it does not start again. What is on disk then is whole, and one way or the other.
+    pub async fn start_again(self: &Arc<Self>, alone_above: Option<u64>) -> Result<Arc<Group>, LogError> {
+        let (answer, wait) = oneshot::channel();
+        let log = Arc::clone(self);
+        spawn(async move {
+            let mut life = log.life.lock().await;
+            let partition = || log.identity.name.to_string();
+            let restarted = if log.closed.load(Acquire) {
+                Err(LogError::Closing)
+            } else if life.deleted {
+                Err(LogError::Deleted { partition: partition() })
+            } else {
+                if let Some(group) = log.active.load_full() {
+                    group.stop().await;
+                }
+                let started = log.open_and_start(&mut life, alone_above).await;
+                log.note(&mut life, started)
+            };
+            drop(answer.send(restarted));
+        });
+        wait.await.unwrap_or(Err(LogError::Closing))
+    }
+
+    /// Takes down what came of a start.
+    fn note(&self, life: &mut Life, started: Result<Arc<Group>, LogError>) -> Result<Arc<Group>, LogError> {
+        match started {
             Ok(group) => {
                 self.lost.store(false, Release);
                 life.failed = None;
@@ -284,13 +318,17 @@ impl DistributedLog {
                     let cause = std::error::Error::source(&error);
                     tracing::error!(partition = %self.identity.name, %error, ?cause, tries = life.tries, "a log does not start");
                 }
-                life.failed = Some((now, error.to_string()));
+                life.failed = Some((tokio::time::Instant::now(), error.to_string()));
                 Err(error)
             }
         }
     }
 
-    async fn open_and_start(&self, life: &mut Life) -> Result<Arc<Group>, LogError> {
+    async fn open_and_start(
+        &self,
+        life: &mut Life,
+        alone_above: Option<u64>,
+    ) -> Result<Arc<Group>, LogError> {
         if let Some(before) = &self.before {
             Box::pin(before.delete()).await;
         }
@@ -310,6 +348,9 @@ impl DistributedLog {
         let NodeStorage { flusher, clock, votes, failed, exchange, .. } = self.storage.clone();
         let partition = Arc::new(partition);
         life.opened = Some(Arc::clone(&partition));
+        if let Some(above) = alone_above {
+            go_alone(&partition, self.group_id(), (&votes, &flusher), (above, clock.now_ms())).await?;
+        }
         let durability = Durability::new(flusher, clock, settings.flush_messages, settings.flush_ms);
         self.started_term.store(self.next_term(), Release);
         let parts = GroupParts {

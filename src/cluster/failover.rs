@@ -82,6 +82,11 @@ pub async fn keep_led(
                 next: now,
                 campaigns: Arc::new(Semaphore::new(1)),
             });
+            if waits.campaigns.available_permits() == 0 {
+                // After a campaign in vain turns count anew: two that began together would split the votes for ever.
+                waits.since = now;
+                continue;
+            }
             let turn = match is_unheard(&exchange, &log) {
                 true => Duration::ZERO,
                 false if is_new(&log) => FIRST_TURN * rank(&exchange, &log),

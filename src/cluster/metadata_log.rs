@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
 
 use super::distributed_log::{DistributedLog, LogError, LogSettings, NodeStorage};
 use super::exchange::Exchange;
@@ -32,8 +33,13 @@ pub const METADATA_TOPIC_ID: TopicId = TopicId::CLUSTER_METADATA;
 const IMAGE_EVERY_BYTES: u64 = 16 << 20;
 /// How often it is looked whether the image is due.
 const IMAGE_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
-/// The log rolls at this size, so that there is something to let go.
-const SEGMENT_BYTES: u32 = 8 << 20;
+/// The log rolls at 8 MiB, so that there is something to let go.
+pub(super) const OPTIONS: LogOptions = LogOptions {
+    segment_bytes: 8 << 20,
+    segment_index_bytes: 4 << 20,
+    segment_ms: i64::MAX,
+    segment_jitter_ms: 0,
+};
 /// How long whoever proposes waits for a majority: what became of it is not known then.
 const AGREED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -52,6 +58,15 @@ pub fn node_of_metadata_replica(replica: u64) -> i32 {
 /// How many directories a node had before the one with this replica, plus one.
 pub fn incarnation_of(replica: u64) -> u32 {
     u32::try_from(replica >> 32).unwrap_or(u32::MAX)
+}
+
+/// Who the log of a replica of the metadata is.
+pub(super) fn identity(cluster_id: Uuid, replica_id: u64) -> Identity {
+    let topic = TopicName::new(TOPIC).expect("a legal name");
+    Identity {
+        name: TopicPartition { topic, partition: 0 },
+        log: LogIdentity { cluster_id, topic_id: METADATA_TOPIC_ID, partition: 0, replica_id },
+    }
 }
 
 /// Is told of each change, in order, before whoever proposed it is answered.
@@ -172,23 +187,8 @@ impl MetadataLog {
     /// # Errors
     /// [`LogError`] if the log or the written image is damaged.
     pub async fn start(storage: NodeStorage, replica_id: u64, forms: bool) -> Result<Self, LogError> {
-        let name = TopicName::new(TOPIC).expect("a legal name");
-        let identity = Identity {
-            name: TopicPartition { topic: name, partition: 0 },
-            log: LogIdentity {
-                cluster_id: storage.cluster_id,
-                topic_id: METADATA_TOPIC_ID,
-                partition: 0,
-                replica_id,
-            },
-        };
-        let options = LogOptions {
-            segment_bytes: SEGMENT_BYTES,
-            segment_index_bytes: 4 << 20,
-            segment_ms: i64::MAX,
-            segment_jitter_ms: 0,
-        };
-        let settings = LogSettings { options, flush_messages: 1, flush_ms: u64::MAX };
+        let identity = identity(storage.cluster_id, replica_id);
+        let settings = LogSettings { options: OPTIONS, flush_messages: 1, flush_ms: u64::MAX };
         let founders = forms.then(|| vec![replica_id]);
         let exchange = Arc::clone(&storage.exchange);
         let log = DistributedLog::new(storage, identity, founders, settings);

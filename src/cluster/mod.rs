@@ -2,6 +2,7 @@
 //!
 //! Only `raft` names openraft.
 
+mod alone;
 pub mod clock;
 mod distributed_log;
 mod durability;
@@ -13,9 +14,11 @@ mod metadata;
 mod metadata_log;
 mod placement;
 mod raft;
+mod recovery;
 mod replicas;
 mod upkeep;
 
+pub use alone::Alone;
 pub use clock::Clock;
 pub use distributed_log::{DistributedLog, LogError, LogSettings, NodeStorage};
 pub use durability::Durability;
@@ -29,5 +32,6 @@ pub use metadata_log::{
 };
 pub use placement::{Placer, place};
 pub use raft::{Follower, Group, GroupError, Outcome, Pending, Role, spawn};
+pub use recovery::{MetadataReplica, RecoveryError};
 pub use replicas::Replicas;
 pub use upkeep::{News, Upkeep, UpkeepSettings};

@@ -102,6 +102,7 @@ impl From<&BrokerError> for ErrorCode {
             BrokerError::ControllerRefused { .. } => Self::UnknownServerError,
             BrokerError::ElectionNotNeeded { .. } => Self::ElectionNotNeeded,
             BrokerError::PreferredLeaderNotAvailable { .. } => Self::PreferredLeaderNotAvailable,
+            BrokerError::NoEligibleLeader { .. } => Self::EligibleLeadersNotAvailable,
             // It was appended and may still be agreed on: as Kafka, whose delayed produce expires.
             BrokerError::NoMajority { .. } => Self::RequestTimedOut,
             BrokerError::InvalidRequest { .. }
@@ -224,6 +225,7 @@ fn words(error: &BrokerError) -> String {
         }
         BrokerError::ElectionNotNeeded { .. } => "Leader election not needed for topic partition.".into(),
         BrokerError::PreferredLeaderNotAvailable { .. } => "The preferred leader was not available.".into(),
+        BrokerError::NoEligibleLeader { .. } => "Eligible topic partition leaders are not available.".into(),
         BrokerError::InvalidConfig(error @ KeyError::NotAList { .. }) => format!("{error}."),
         BrokerError::InvalidConfig(error) => error.to_string(),
         BrokerError::InvalidPartitions { .. }

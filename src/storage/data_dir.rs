@@ -116,6 +116,12 @@ impl DataDir {
         Ok(Self { disk, path, meta: Mutex::new(meta), lost_votes, naming, _lock: lock })
     }
 
+    /// Whether `path` is a data directory already, or was one: [`Self::open`] would make one.
+    pub fn is_one(disk: &dyn Disk, path: &Path) -> Result<bool, StorageError> {
+        let meta = path.join(META_FILE);
+        disk.exists(&meta).during("look for", &meta)
+    }
+
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
     }

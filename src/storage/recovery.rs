@@ -132,6 +132,8 @@ struct Cut {
     keep: usize,
     /// Stores that go, beside the candidates behind `keep`.
     torn: Vec<Offset>,
+    /// One of those, whose header is not whole, has whole batches.
+    torn_batches: bool,
 }
 
 struct Opening<'a> {
@@ -146,29 +148,15 @@ struct Opening<'a> {
     /// Stores of purged segments that a power loss brought back.
     stale: Vec<Offset>,
     cut: Cut,
-    /// A Store that goes, since its header is not whole, has whole batches.
-    torn_batches: bool,
     walked: bool,
 }
 
 impl<'a> Opening<'a> {
     fn new(disk: &'a dyn Disk, dir: &'a Path, identity: &'a LogIdentity, same_boot: bool) -> Self {
-        let cut = Cut { keep: 0, torn: Vec::new() };
+        let cut = Cut { keep: 0, torn: Vec::new(), torn_batches: false };
         let (candidates, stale) = (Vec::new(), Vec::new());
-        let (noted, has_snapshot, torn_batches, walked) = (0, false, false, false);
-        Self {
-            disk,
-            dir,
-            identity,
-            has_snapshot,
-            same_boot,
-            candidates,
-            noted,
-            stale,
-            cut,
-            torn_batches,
-            walked,
-        }
+        let (noted, has_snapshot, walked) = (0, false, false);
+        Self { disk, dir, identity, has_snapshot, same_boot, candidates, noted, stale, cut, walked }
     }
 
     /// Opens the segments that the snapshot notes. Those purged since are missing from the front.
@@ -258,7 +246,7 @@ impl<'a> Opening<'a> {
                 }
                 Ok(_) => return Err(Damage::Gap.at(store.path(), 0)),
                 Err(damage) if self.may_be_torn(base)? => {
-                    self.torn_batches |= has_batches(&store, u64::from(STORE_HEADER_LEN), len, base)?;
+                    self.cut.torn_batches |= has_batches(&store, u64::from(STORE_HEADER_LEN), len, base)?;
                     tracing::warn!(path = %store.path().display(), %damage, "header is torn");
                     self.cut.torn.push(base);
                     continue;
@@ -419,7 +407,7 @@ impl<'a> Opening<'a> {
     ) -> Result<(Vec<Segment>, Option<Truncated>), StorageError> {
         self.check_reach(snapshot)?;
         let dropped = self.candidates.split_off(self.cut.keep);
-        if !self.same_boot && (!dropped.is_empty() || self.torn_batches || self.has_more()?) {
+        if !self.same_boot && (!dropped.is_empty() || self.cut.torn_batches || self.has_more()?) {
             doubt.forget()?;
         }
         let truncated = self.cut_end(&dropped)?;

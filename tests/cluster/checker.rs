@@ -61,7 +61,7 @@ impl Checker {
         self.hash
     }
 
-    pub(crate) fn fault(&mut self, what: String) {
+    pub(crate) fn fault(&mut self, what: &str) {
         self.trace(&format!("FAULT {what}"));
         self.faults.push(format!("at {} ms: {what}", self.now_ms));
     }
@@ -75,7 +75,7 @@ impl Checker {
             }
             Entry::Occupied(entry) if *entry.get() != node => {
                 let other = *entry.get();
-                self.fault(format!("nodes {other} and {node} both lead {} in epoch {epoch}", name(key)));
+                self.fault(&format!("nodes {other} and {node} both lead {} in epoch {epoch}", name(key)));
             }
             Entry::Occupied(_) => {}
         }
@@ -92,7 +92,7 @@ impl Checker {
                 let (other, seen) = entry.get();
                 if seen != image {
                     let said = format!("nodes {other} and {node} have other metadata as of {index}");
-                    self.fault(said);
+                    self.fault(&said);
                 }
             }
         }
@@ -106,14 +106,14 @@ impl Checker {
             let header = match BatchHeader::parse(rest) {
                 Ok(header) if header.size as usize <= rest.len() => header,
                 other => {
-                    self.fault(format!("node {node} shows no batch in {}: {other:?}", name(key)));
+                    self.fault(&format!("node {node} shows no batch in {}: {other:?}", name(key)));
                     return end;
                 }
             };
             let (batch, behind) = rest.split_at(header.size as usize);
             rest = behind;
             if let Err(error) = header.check_crc(batch) {
-                self.fault(format!("node {node} shows a damaged batch in {}: {error}", name(key)));
+                self.fault(&format!("node {node} shows a damaged batch in {}: {error}", name(key)));
             }
             let base = header.base_offset.0;
             end = Some(base + i64::from(header.last_offset_delta) + 1);
@@ -124,23 +124,24 @@ impl Checker {
                     let (mine, other) = (describe(batch), describe(known));
                     let said =
                         format!("node {node} has {mine} at {base} of {}, node {by} had {other}", name(key));
-                    self.fault(said);
+                    self.fault(&said);
                 }
-                None if base == agreed.end => self.agree(node, key, base, batch, &header),
+                None if base == agreed.end => self.agree(node, key, batch, &header),
                 None => {
                     let said = format!(
                         "node {node} has a batch at {base} of {}, agreed are offsets to {}",
                         name(key),
                         agreed.end
                     );
-                    self.fault(said);
+                    self.fault(&said);
                 }
             }
         }
         end
     }
 
-    fn agree(&mut self, node: i32, key: Key, base: i64, batch: &[u8], header: &BatchHeader) {
+    fn agree(&mut self, node: i32, key: Key, batch: &[u8], header: &BatchHeader) {
+        let base = header.base_offset.0;
         let agreed = self.logs.entry(key).or_default();
         agreed.batches.insert(base, (batch.to_vec(), node));
         agreed.end = base + i64::from(header.last_offset_delta) + 1;
@@ -162,7 +163,7 @@ impl Checker {
             agreed.values.insert(offset, value);
         }
         for said in wrong {
-            self.fault(said);
+            self.fault(&said);
         }
     }
 
@@ -183,7 +184,7 @@ impl Checker {
         }
         self.acknowledged += values.len() as u64;
         if !wrong.is_empty() {
-            self.fault(wrong);
+            self.fault(&wrong);
         }
     }
 
@@ -198,7 +199,7 @@ impl Checker {
             }
         }
         for said in lost.into_iter().take(10) {
-            self.fault(said);
+            self.fault(&said);
         }
     }
 
@@ -234,6 +235,6 @@ fn values(batch: &[u8], header: &BatchHeader) -> Vec<String> {
     let Ok(records) = Records::new(body, header.record_count) else { return vec!["unreadable".into()] };
     let value = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
     records
-        .map(|record| record.map_or_else(|error| error.to_string(), |record| value(record.value.as_deref())))
+        .map(|record| record.map_or_else(|error| error.to_string(), |record| value(record.value)))
         .collect()
 }

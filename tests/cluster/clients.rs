@@ -22,6 +22,8 @@ use crate::node::Up;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 pub(crate) const TOPIC: &str = "t";
 
+type Waiting = Arc<Mutex<BTreeMap<(i32, u64), oneshot::Sender<()>>>>;
+
 /// What all clients share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Clients {
@@ -37,7 +39,7 @@ pub(crate) struct Clients {
     pub(crate) marked: Arc<AtomicU64>,
     /// By node and number: who waits for an answer of it. Dropped when it crashes, in this order: tasks that are dropped
     /// with their runtime are so in none.
-    waiting: Arc<Mutex<BTreeMap<(i32, u64), oneshot::Sender<()>>>>,
+    waiting: Waiting,
     asked: Arc<AtomicU64>,
 }
 
@@ -239,14 +241,10 @@ impl Clients {
                     return;
                 }
                 Some(Err(error @ (BrokerError::Producer(_) | BrokerError::Check(_)))) => {
-                    let mut checker = self.checker.lock();
-                    if !checker.may_lose {
-                        checker.fault(format!(
-                            "node {node} refuses {} in {partition}: {error}",
-                            values.join(" ")
-                        ));
-                    }
-                    drop(checker);
+                    self.refused(&format!(
+                        "node {node} refuses {} in {partition}: {error}",
+                        values.join(" ")
+                    ));
                     sleep(Duration::from_millis(200)).await;
                 }
                 Some(Err(error)) => {
@@ -258,6 +256,14 @@ impl Clients {
                     self.pause(60).await;
                 }
             }
+        }
+    }
+
+    /// What the log knows of a producer contradicts what the producer was told.
+    fn refused(&self, how: &str) {
+        let mut checker = self.checker.lock();
+        if !checker.may_lose {
+            checker.fault(how);
         }
     }
 
@@ -276,7 +282,7 @@ impl Clients {
                     let said = format!(
                         "group {group} has committed {found}, {acknowledged} was acknowledged, {tried} tried"
                     );
-                    self.checker.lock().fault(said);
+                    self.checker.lock().fault(&said);
                 }
             } else {
                 tried += 1;

@@ -1,6 +1,6 @@
 //! Seeded simulations of whole nodes that are one cluster: network, disks, clocks and crashes are all of a seed's making.
-//! `CLUSTER_SEED=17 cargo test --test cluster` tells one history again with every step, `CLUSTER_SEEDS=2000` tells so
-//! many.
+//! `CLUSTER_SEED=17 cargo test --test cluster whatever` tells one history again with every step (and `BATEAU_LOG=debug`
+//! what nodes say), `CLUSTER_SEEDS=2000` tells so many, from `CLUSTER_FIRST` on.
 //!
 //! Not here: processes, sockets and gossip.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot go on has failed")]
@@ -13,6 +13,7 @@ mod network;
 mod node;
 mod panics;
 mod plan;
+mod recovery;
 mod stories;
 mod world;
 
@@ -56,13 +57,11 @@ fn tell(seed: u64, verbose: bool) -> (u64, u64) {
 }
 
 fn seeds() -> (Vec<u64>, bool) {
-    match number("CLUSTER_SEED") {
-        Some(seed) => (vec![seed], true),
-        None => {
-            let first = number("CLUSTER_FIRST").unwrap_or(0);
-            ((first..first + number("CLUSTER_SEEDS").unwrap_or(SEEDS)).collect(), false)
-        }
+    if let Some(seed) = number("CLUSTER_SEED") {
+        return (vec![seed], true);
     }
+    let first = number("CLUSTER_FIRST").unwrap_or(0);
+    ((first..first + number("CLUSTER_SEEDS").unwrap_or(SEEDS)).collect(), false)
 }
 
 #[test]
@@ -70,12 +69,11 @@ fn nothing_acknowledged_is_lost_whatever_happens_to_nodes_and_network() {
     let (seeds, verbose) = seeds();
     let mut failed = Vec::new();
     for seed in seeds {
-        match std::panic::catch_unwind(|| tell(seed, verbose)) {
-            Ok((hash, acknowledged)) => eprintln!("seed {seed}: {acknowledged} records, trace {hash:016x}"),
-            Err(_) => {
-                eprintln!("the history of seed {seed} went wrong: tell it again with CLUSTER_SEED={seed}");
-                failed.push(seed);
-            }
+        if let Ok((hash, acknowledged)) = std::panic::catch_unwind(|| tell(seed, verbose)) {
+            eprintln!("seed {seed}: {acknowledged} records, trace {hash:016x}");
+        } else {
+            eprintln!("the history of seed {seed} went wrong: tell it again with CLUSTER_SEED={seed}");
+            failed.push(seed);
         }
     }
     assert!(failed.is_empty(), "seeds {failed:?} went wrong");

@@ -88,6 +88,8 @@ impl Plan {
         let (id, other_id) = (world.nodes[at].id, world.nodes[other].id);
         let alive = world.nodes[at].life.is_some();
         match kind {
+            Kind::Cut | Kind::OneWay | Kind::Isolate => self.part(kind, world, (id, other_id)),
+            Kind::Move => move_replicas(world),
             Kind::Crash if alive => {
                 let (policy, silently) = (policy(world), world.chance.percent(30));
                 let back = 20 + world.chance.below(2_000);
@@ -112,23 +114,6 @@ impl Plan {
                     world.nodes[at].disk.fail_write_after(count);
                 }
             }
-            Kind::Cut | Kind::OneWay | Kind::Isolate => {
-                world.trace(&format!("{kind:?} {id} {other_id}"));
-                world.network.cut(id, other_id);
-                if kind != Kind::OneWay {
-                    world.network.cut(other_id, id);
-                }
-                for third in world
-                    .nodes
-                    .iter()
-                    .map(|node| node.id)
-                    .filter(|third| kind == Kind::Isolate && *third != id)
-                {
-                    world.network.cut(id, third);
-                    world.network.cut(third, id);
-                }
-                self.heal_ms = Some(world.now_ms + 50 + world.chance.below(2_500));
-            }
             Kind::Reset => {
                 world.trace(&format!("connections between {id} and {other_id} break"));
                 world.network.reset(id, other_id);
@@ -144,20 +129,37 @@ impl Plan {
                 world.trace(&format!("the clock of node {id} is off by {skew} ms"));
                 world.nodes[at].skew_ms = skew;
             }
-            Kind::Move => {
-                let mut nodes: Vec<i32> = world.nodes.iter().map(|node| node.id).collect();
-                while nodes.len() > 3 {
-                    nodes.remove(world.chance.pick(nodes.len()));
-                }
-                let first = world.chance.pick(3);
-                nodes.rotate_left(first);
-                let partition = i32::from(world.chance.percent(50));
-                world.trace(&format!("{TOPIC}-{partition} is to be on {nodes:?}"));
-                world.spawn(world.clients.clone().reassign(TOPIC, partition, nodes));
-            }
             Kind::Crash | Kind::Halt | Kind::Stop | Kind::DiskError => {}
         }
     }
+
+    /// Parts a node from another, or from all, for a while.
+    fn part(&mut self, kind: Kind, world: &mut World, (id, other): (i32, i32)) {
+        world.trace(&format!("{kind:?} {id} {other}"));
+        world.network.cut(id, other);
+        if kind != Kind::OneWay {
+            world.network.cut(other, id);
+        }
+        let all = world.nodes.iter().map(|node| node.id);
+        for third in all.filter(|third| kind == Kind::Isolate && *third != id) {
+            world.network.cut(id, third);
+            world.network.cut(third, id);
+        }
+        self.heal_ms = Some(world.now_ms + 50 + world.chance.below(2_500));
+    }
+}
+
+/// Has a partition on three nodes, another one of them first.
+fn move_replicas(world: &mut World) {
+    let mut nodes: Vec<i32> = world.nodes.iter().map(|node| node.id).collect();
+    while nodes.len() > 3 {
+        nodes.remove(world.chance.pick(nodes.len()));
+    }
+    let first = world.chance.pick(3);
+    nodes.rotate_left(first);
+    let partition = i32::from(world.chance.percent(50));
+    world.trace(&format!("{TOPIC}-{partition} is to be on {nodes:?}"));
+    world.spawn(world.clients.clone().reassign(TOPIC, partition, nodes));
 }
 
 fn policy(world: &mut World) -> CrashPolicy {

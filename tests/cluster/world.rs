@@ -1,6 +1,7 @@
 //! The cluster as one deterministic machine: a millisecond at a time, each node in turn.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -161,7 +162,7 @@ impl World {
             }
         }
         if let Some(panic) = panics::seen() {
-            self.checker.lock().fault(format!("a panic: {panic}"));
+            self.checker.lock().fault(&format!("a panic: {panic}"));
         }
         let checker = self.checker.lock();
         assert!(checker.faults.is_empty(), "{}", checker.faults.join("\n"));
@@ -230,7 +231,7 @@ impl World {
                 for (partition, placed) in (0..).zip(&topic.partitions) {
                     let key = (topic.id, partition);
                     if placed.on(id).is_some() {
-                        read_one(&up, topic, key, &look, &checker, id).await;
+                        read_one(&up, topic, key, &look, &checker).await;
                     }
                 }
             }
@@ -255,7 +256,7 @@ impl World {
         });
         if !rested {
             let said = format!("the cluster does not come to rest: {}", self.describe());
-            self.checker.lock().fault(said);
+            self.checker.lock().fault(&said);
         }
         // Everything once more, from the beginning.
         for look in &self.looks {
@@ -264,7 +265,7 @@ impl World {
         let read = self.until(5_000, World::is_read);
         if !read {
             let said = format!("not all replicas show everything: {}", self.describe());
-            self.checker.lock().fault(said);
+            self.checker.lock().fault(&said);
         }
         self.checker.lock().settle();
         let checker = self.checker.lock();
@@ -310,26 +311,19 @@ impl World {
         let mut said = format!("{} clients wait", self.clients.busy.load(Relaxed));
         for (node, look) in self.nodes.iter().zip(&self.looks) {
             let Some(up) = node.up() else {
-                said += &format!("\n node {} is not up", node.id);
+                _ = write!(said, "\n node {} is not up", node.id);
                 continue;
             };
-            said += &format!(
-                "\n node {}: metadata {:?}, controller {:?}",
-                node.id,
-                up.metadata.applied(),
-                up.controller()
-            );
+            let (applied, controller) = (up.metadata.applied(), up.controller());
+            _ = write!(said, "\n node {}: metadata {applied:?}, controller {controller:?}", node.id);
             let image = up.broker.image();
             for topic in image.topics() {
                 for (partition, placed) in (0..).zip(&topic.partitions) {
                     let view = up.leader(topic, partition);
                     let read = look.lock().read.get(&(topic.id, partition)).copied().unwrap_or(0);
                     let end = self.checker.lock().end((topic.id, partition));
-                    said += &format!(
-                        "\n   {}-{partition} on {:?}: {view:?}, read {read} of {end}",
-                        topic.name,
-                        placed.nodes()
-                    );
+                    let (name, nodes) = (&topic.name, placed.nodes());
+                    _ = write!(said, "\n   {name}-{partition} on {nodes:?}: {view:?}, read {read} of {end}");
                 }
             }
         }
@@ -343,8 +337,8 @@ async fn read_one(
     key: Key,
     look: &Mutex<Look>,
     checker: &Mutex<Checker>,
-    id: i32,
 ) {
+    let id = up.broker.node_id();
     loop {
         let offset = look.lock().read.get(&key).copied().unwrap_or(0);
         let wanted = FetchPartition {
@@ -368,7 +362,7 @@ async fn read_one(
             Some(Err(error @ bateau::broker::BrokerError::OffsetOutOfRange { .. })) => {
                 checker
                     .lock()
-                    .fault(format!("node {id} lost what it showed of {}-{}: {error}", topic.name, key.1));
+                    .fault(&format!("node {id} lost what it showed of {}-{}: {error}", topic.name, key.1));
                 return;
             }
             _ => return,

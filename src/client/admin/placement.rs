@@ -19,6 +19,10 @@ use crate::wire::ErrorCode;
 const AT_ONCE: usize = 200;
 /// `ElectLeaders`' type for the preferred leader.
 const PREFERRED: i8 = 0;
+/// The same for any leader at all (KIP-460).
+const UNCLEAN: i8 = 1;
+/// The first version of `ElectLeaders` that has types.
+const HAS_TYPES: i16 = 1;
 /// The first version of `AlterPartitionReassignments` that may be told to keep the replication factor (KIP-860).
 const GUARDS_FACTOR: i16 = 1;
 
@@ -121,12 +125,27 @@ impl Cluster {
         &self,
         partitions: Option<&[Partition]>,
     ) -> Result<Vec<(Partition, Result<(), ClientError>)>, ClientError> {
-        self.patiently(async || self.elect_preferred_once(partitions).await).await
+        self.patiently(async || self.elect_once(partitions, PREFERRED).await).await
     }
 
-    async fn elect_preferred_once(
+    /// Has some replica lead a partition, also one that lacks records, if all that have them are gone. `false` if one leads
+    /// already.
+    ///
+    /// # Errors
+    /// [`ClientError`] if the broker does not answer or refuses, say since no replica is heard.
+    pub async fn elect_unclean(&self, partition: &Partition) -> Result<bool, ClientError> {
+        let one = std::slice::from_ref(partition);
+        let mut results = self.patiently(async || self.elect_once(Some(one), UNCLEAN).await).await?;
+        match results.pop() {
+            Some((_, elected)) => elected.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn elect_once(
         &self,
         partitions: Option<&[Partition]>,
+        kind: i8,
     ) -> Result<Vec<(Partition, Result<(), ClientError>)>, ClientError> {
         let connection = self.controller().await?;
         let version = connection.version::<ElectLeadersRequest>()?;
@@ -142,8 +161,14 @@ impl Cluster {
         });
         let mut request =
             ElectLeadersRequest::default().with_topic_partitions(wanted).with_timeout_ms(CHANGE_WITHIN_MS);
-        if version >= 1 {
-            request.election_type = PREFERRED;
+        if version >= HAS_TYPES {
+            request.election_type = kind;
+        } else if kind != PREFERRED {
+            return Err(ClientError::Unsupported {
+                address: connection.address().to_owned(),
+                api: "ElectLeaders with a type",
+                theirs: String::new(),
+            });
         }
         let response = connection.call(&request, version).await?;
         ClientError::check(response.error_code, "the election", None)?;

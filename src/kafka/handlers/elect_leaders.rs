@@ -1,7 +1,8 @@
 //! `ElectLeaders` (key 43), v0-2. v1 election type, error code (KIP-460) · v2 flexible
 //!
 //! Any node serves it: it asks each partition's leader to hand leadership to the preferred replica. A partition without
-//! a leader elects by itself as soon as it can, and never one that lacks agreed records: nothing unclean is done here.
+//! a leader elects by itself as soon as it can, and never one that lacks agreed records. An unclean election gives up what
+//! is gone for good (`broker::recovery`), and only if a majority is.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -116,13 +117,7 @@ async fn elect(
     }
     match election {
         Election::Preferred => Ok(broker.elect_preferred(topic, index).await?),
-        Election::Unclean if broker.leader(topic, index).node < 0 => {
-            let words = "Eligible topic partition leaders are not available.";
-            Err(Refusal::new(ErrorCode::EligibleLeadersNotAvailable, words))
-        }
-        Election::Unclean => {
-            Err(BrokerError::ElectionNotNeeded { partition: format!("{name}-{index}") }.into())
-        }
+        Election::Unclean => Ok(broker.elect_unclean(topic, index).await?),
     }
 }
 
