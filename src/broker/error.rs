@@ -110,7 +110,10 @@ impl BrokerError {
                 Self::LogUnavailable { partition: partition.to_string(), reason }
             }
             GroupError::NoMajority { .. } => Self::NoMajority { partition: partition.to_string() },
-            GroupError::NoElection | GroupError::Vanished { .. } | GroupError::Membership { .. } => {
+            GroupError::NoElection
+            | GroupError::Vanished { .. }
+            | GroupError::VoteLost { .. }
+            | GroupError::Membership { .. } => {
                 Self::LogUnavailable { partition: partition.to_string(), reason: error.to_string() }
             }
         }

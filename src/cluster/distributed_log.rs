@@ -76,7 +76,7 @@ impl LogError {
     fn is_loss(&self) -> bool {
         match self {
             Self::Storage { source, .. } => matches!(**source, StorageError::Corrupt { .. }),
-            Self::Group(error) => matches!(error, GroupError::Vanished { .. }),
+            Self::Group(error) => matches!(error, GroupError::Vanished { .. } | GroupError::VoteLost { .. }),
             _ => false,
         }
     }

@@ -265,12 +265,13 @@ impl Exchange {
             }
             tokio::time::sleep(ANNOUNCED_TOGETHER).await;
             for (node, keys, announcements) in self.leaders.take(self.node()) {
+                let asks = announcements.asks;
                 let body = Bytes::from(announcements.encode_to_vec());
                 let told = self.call(node, (Lane::Control, Service::Leaders), vec![body], ANNOUNCED_WITHIN);
                 let me = Weak::clone(&self.me);
                 spawn(async move {
                     let (Err(_), Some(me)) = (told.await, me.upgrade()) else { return };
-                    me.leaders.untold(node, keys);
+                    me.leaders.untold(node, keys, asks);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     me.news.notify_one();
                 });
@@ -354,6 +355,10 @@ impl Exchange {
     fn serve_leaders(&self, from: &Hello, message: &Bytes) -> Result<Vec<Bytes>, String> {
         let announcements = Announcements::decode(&message[..]).map_err(|error| error.to_string())?;
         let node = from.node_id.ok_or("a node without an id leads nothing")?;
+        if announcements.asks {
+            self.leaders.tell_again(self.node(), node);
+            self.news.notify_one();
+        }
         for ((topic, partition), term) in self.leaders.hear((node, from.start_id), announcements) {
             let standings: Vec<Arc<Standing>> = self.standings.lock().values().cloned().collect();
             let of_it = |s: &&Arc<Standing>| (s.group().topic_id, s.group().partition) == (topic, partition);

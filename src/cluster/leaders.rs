@@ -34,6 +34,9 @@ pub struct Leader {
 pub(super) struct Announcements {
     #[prost(message, repeated, tag = "1")]
     entries: Vec<Announcement>,
+    /// The sender knows nothing of what the receiver leads.
+    #[prost(bool, tag = "2")]
+    pub(super) asks: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -64,9 +67,15 @@ struct Table {
     resigned: BTreeMap<PartitionKey, (u64, u64)>,
     /// What each other node has not been told.
     untold: BTreeMap<i32, BTreeSet<PartitionKey>>,
+    /// Nodes that are to say everything again: one side may have taken the other for dead, and the other not.
+    asked: BTreeSet<i32>,
 }
 
 impl Table {
+    fn led_by(&self, me: i32) -> BTreeSet<PartitionKey> {
+        self.known.iter().filter(|(_, leader)| leader.node == me).map(|(key, _)| *key).collect()
+    }
+
     fn tell_all(&mut self, key: PartitionKey) {
         for untold in self.untold.values_mut() {
             untold.insert(key);
@@ -151,17 +160,29 @@ impl Leaders {
         resigned
     }
 
-    /// From now on `node` is told everything, first of all what `me` leads.
+    /// From now on `node` is told everything, first of all what `me` leads; and it is asked for the same.
     pub(super) fn tell(&self, me: i32, node: i32) {
         let mut table = self.0.write();
-        let led = table.known.iter().filter(|(_, leader)| leader.node == me).map(|(key, _)| *key).collect();
+        let led = table.led_by(me);
         table.untold.insert(node, led);
+        table.asked.insert(node);
+    }
+
+    /// `node` asks for everything that `me` leads.
+    pub(super) fn tell_again(&self, me: i32, node: i32) {
+        let mut table = self.0.write();
+        let led = table.led_by(me);
+        // Whoever does not count as living is told when it does.
+        if let Some(untold) = table.untold.get_mut(&node) {
+            untold.extend(led);
+        }
     }
 
     /// `node` is silent: it will be told everything when it comes back, and leads nothing until it says so.
     pub(super) fn forget(&self, node: i32) {
         let mut table = self.0.write();
         table.untold.remove(&node);
+        table.asked.remove(&node);
         table.known.retain(|_, leader| leader.node != node);
     }
 
@@ -182,6 +203,7 @@ impl Leaders {
     pub(super) fn take(&self, me: i32) -> Vec<(i32, Vec<PartitionKey>, Announcements)> {
         let mut table = self.0.write();
         let untold: Vec<_> = table.untold.iter_mut().map(|(node, keys)| (*node, mem::take(keys))).collect();
+        let asked = mem::take(&mut table.asked);
         let of = |key: &PartitionKey| {
             let (term, sequence, in_sync, resigned) = match (table.known.get(key), table.resigned.get(key)) {
                 (Some(leader), _) if leader.node == me => {
@@ -194,16 +216,21 @@ impl Leaders {
             Some(Announcement { topic_id, partition, term, sequence, in_sync, resigned })
         };
         let told = |(node, keys): (i32, BTreeSet<PartitionKey>)| {
-            let entries: Vec<_> = keys.iter().filter_map(of).collect();
-            (!entries.is_empty()).then(|| (node, keys.into_iter().collect(), Announcements { entries }))
+            let (entries, asks): (Vec<_>, _) = (keys.iter().filter_map(of).collect(), asked.contains(&node));
+            let is_news = asks || !entries.is_empty();
+            is_news.then(|| (node, keys.into_iter().collect(), Announcements { entries, asks }))
         };
         untold.into_iter().filter_map(told).collect()
     }
 
-    /// `node` did not take what it was told.
-    pub(super) fn untold(&self, node: i32, keys: Vec<PartitionKey>) {
-        if let Some(untold) = self.0.write().untold.get_mut(&node) {
+    /// `node` did not take what it was told, and perhaps asked.
+    pub(super) fn untold(&self, node: i32, keys: Vec<PartitionKey>, asked: bool) {
+        let mut table = self.0.write();
+        if let Some(untold) = table.untold.get_mut(&node) {
             untold.extend(keys);
+            if asked {
+                table.asked.insert(node);
+            }
         }
     }
 }
@@ -270,6 +297,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_alone_took_the_other_for_dead_asks_and_is_told_again() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(1, 2);
+        two.tell(2, 1);
+        one.lead(1, key(7), 3, vec![1]);
+        exchange((&one, 1), &two);
+        exchange((&two, 2), &one);
+        // Node 1 never missed node 2.
+        two.forget(1);
+        two.tell(2, 1);
+        assert!(one.take(1).is_empty());
+        let asked = two.take(2).pop().map(|(node, _, told)| (node, told.asks));
+        assert_eq!(asked, Some((1, true)));
+        one.tell_again(1, 2);
+        exchange((&one, 1), &two);
+        assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
+        assert!(two.take(2).is_empty(), "asked once");
+    }
+
+    #[test]
     fn what_a_node_said_since_it_began_outlives_the_news_that_it_lives() {
         let (one, two) = (Leaders::default(), Leaders::default());
         one.tell(1, 2);
@@ -296,8 +343,8 @@ mod tests {
         let one = Leaders::default();
         one.tell(1, 2);
         one.lead(1, key(7), 3, vec![1]);
-        let (node, keys, _) = one.take(1).pop().unwrap();
-        one.untold(node, keys);
+        let (node, keys, told) = one.take(1).pop().unwrap();
+        one.untold(node, keys, told.asks);
         assert_eq!(one.take(1).len(), 1);
     }
 }

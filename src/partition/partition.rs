@@ -233,6 +233,13 @@ impl Partition {
         read_marker(&self.reader, index)
     }
 
+    /// The newest membership at or before the entry `index`, with the (term, index) of its entry; `None` if it is not known
+    /// any more, or there is none.
+    pub fn membership_at(&self, index: Option<RaftIndex>) -> Option<StoredMembership> {
+        let index = index?;
+        self.writer.lock().memberships.iter().rev().find(|(_, at, _)| *at <= index).cloned()
+    }
+
     /// The newest membership in the log, with the (term, index) of its entry.
     pub fn membership(&self) -> Option<StoredMembership> {
         self.writer.lock().memberships.last().cloned()

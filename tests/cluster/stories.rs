@@ -104,6 +104,77 @@ fn a_replica_that_is_damaged_below_its_recovery_point_takes_nothing_acknowledged
     });
 }
 
+/// What can be wrong with one file, as its name ends.
+const FILES: [&str; 5] = [".log", ".index", ".snapshot", "votes", "meta.properties"];
+
+#[test]
+fn a_file_of_one_node_that_is_damaged_cut_or_gone_harms_no_other_node() {
+    for (seed, name) in (0..).zip(FILES) {
+        for harm in [Harm::Byte, Harm::Cut, Harm::Gone] {
+            let mut world = begun(seed, &[]);
+            world.run(500);
+            // Stopped cleanly first, so that there are snapshots.
+            let at = world.chance.pick(3);
+            world.nodes[at].stop();
+            assert!(world.until(RESTED_WITHIN_MS, |world| world.nodes[at].life.is_none()));
+            world.restarts.insert(at, world.now_ms + 1_000);
+            let disk = world.nodes[at].disk.clone();
+            harm_a_file(&mut world, &disk, name, harm);
+            world.run(8_000);
+            // A node that says that it cannot start is given an empty directory.
+            if world.nodes[at].up().is_none() {
+                world.crash(at, CrashPolicy::Synced, true, 1_000);
+                world.nodes[at].disk = MemDisk::new();
+                world.restarts.insert(at, world.now_ms + 1_000);
+            }
+            world.settle(RESTED_WITHIN_MS);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Harm {
+    Byte,
+    Cut,
+    Gone,
+}
+
+/// Harms one of the files whose names end so.
+fn harm_a_file(world: &mut World, disk: &MemDisk, name: &str, harm: Harm) {
+    let data = PathBuf::from("/data");
+    let mut found = Vec::new();
+    for entry in disk.read_dir(&data).unwrap() {
+        let path = data.join(&entry);
+        let inside = disk.read_dir(&path).unwrap_or_default();
+        found.extend(inside.iter().map(|file| path.join(file)));
+        found.push(path);
+    }
+    found.retain(|path| path.to_str().unwrap().ends_with(name));
+    found.sort();
+    assert!(!found.is_empty(), "no file ends in {name}");
+    let path = &found[world.chance.pick(found.len())];
+    world.trace(&format!("{harm:?} of {}", path.display()));
+    let file = disk.open(path, false).unwrap();
+    let len = file.len().unwrap();
+    match harm {
+        Harm::Byte => {
+            let position = world.chance.below(len);
+            let mut byte = [0];
+            file.read_at(&mut byte, position).unwrap();
+            file.write_at(&[IoSlice::new(&[!byte[0]])], position).unwrap();
+            file.sync().unwrap();
+        }
+        Harm::Cut => {
+            file.set_len(len / 2).unwrap();
+            file.sync().unwrap();
+        }
+        Harm::Gone => {
+            disk.remove_file(path).unwrap();
+            disk.sync_dir(path.parent().unwrap()).unwrap();
+        }
+    }
+}
+
 /// Changes a byte somewhere in the first half of a partition's log.
 fn damage(world: &mut World, disk: &MemDisk) {
     let dir = PathBuf::from("/data").join(format!("{TOPIC}-0"));

@@ -54,6 +54,7 @@ impl Broker {
         let serving = self.image().nodes.values().filter(|node| node.is_serving()).count();
         let wanted = usize::from(settings.offsets_topic_replication_factor).min(serving);
         // An even number is no safer than the odd one below.
+        let wanted = wanted.max(1);
         let factor = wanted - (wanted + 1) % 2;
         NewTopic {
             name: NAME.into(),

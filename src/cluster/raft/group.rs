@@ -105,6 +105,8 @@ pub enum GroupError {
     Stopped { reason: String },
     #[error("the group has voted, and its log in {} is empty: its files were lost", dir.display())]
     Vanished { dir: PathBuf },
+    #[error("the log in {} has entries of term {found}, the replica's vote is of term {voted}: votes were lost", dir.display())]
+    VoteLost { dir: PathBuf, found: u64, voted: u64 },
     #[error("the partition's Raft group did not elect itself within {} s", START_WITHIN.as_secs())]
     NoElection,
     #[error("no majority agreed within {} s; it may still", within.as_secs())]
@@ -211,7 +213,8 @@ impl Group {
             rebuilds,
             durability: Arc::clone(&durability),
             last_applied,
-            membership: stored_membership(partition.membership()),
+            // Not the newest in the log, which a leader may still overrule.
+            membership: stored_membership(partition.membership_at(applied)),
         };
         durability.follow(Arc::clone(&progress));
         let store = LogStore {
@@ -686,6 +689,13 @@ async fn found(parts: &GroupParts) -> Result<(), GroupError> {
     let has_voted = votes.get(id).is_some();
     if has_voted && (!had_files || (is_empty && founders.is_some())) {
         return Err(GroupError::Vanished { dir: partition.reader().dir().to_path_buf() });
+    }
+    let others = partition.membership().is_some_and(|(_, _, membership)| membership.replicas.len() > 1);
+    let (found, voted) =
+        (partition.last_entry().map_or(0, |last| last.0), votes.get(id).map_or(0, |v| v.term));
+    if others && found > voted {
+        // A vote is on the disk before entries of its term are; without it this replica might vote twice.
+        return Err(GroupError::VoteLost { dir: partition.reader().dir().to_path_buf(), found, voted });
     }
     let Some(founders) = founders.as_ref().filter(|_| is_empty) else { return Ok(()) };
     let mut replicas = founders.clone();
