@@ -265,13 +265,13 @@ impl Exchange {
             }
             tokio::time::sleep(ANNOUNCED_TOGETHER).await;
             for (node, keys, announcements) in self.leaders.take(self.node()) {
-                let asks = announcements.asks;
+                let whole = (announcements.asks, announcements.is_all);
                 let body = Bytes::from(announcements.encode_to_vec());
                 let told = self.call(node, (Lane::Control, Service::Leaders), vec![body], ANNOUNCED_WITHIN);
                 let me = Weak::clone(&self.me);
                 spawn(async move {
                     let (Err(_), Some(me)) = (told.await, me.upgrade()) else { return };
-                    me.leaders.untold(node, keys, asks);
+                    me.leaders.untold(node, keys, whole);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     me.news.notify_one();
                 });
@@ -356,7 +356,7 @@ impl Exchange {
         let announcements = Announcements::decode(&message[..]).map_err(|error| error.to_string())?;
         let node = from.node_id.ok_or("a node without an id leads nothing")?;
         if announcements.asks {
-            self.leaders.tell_again(self.node(), node);
+            self.leaders.tell_again(node);
             self.news.notify_one();
         }
         for ((topic, partition), term) in self.leaders.hear((node, from.start_id), announcements) {
@@ -464,7 +464,7 @@ impl Serve for Exchange {
         self.living.lock().insert(node, Instant::now());
         self.leaders.renew(node, start_id);
         self.forget_leaders_on(node);
-        self.leaders.tell(self.node(), node);
+        self.leaders.tell(node);
         self.news.notify_one();
         self.reach(node);
     }

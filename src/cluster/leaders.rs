@@ -37,6 +37,9 @@ pub(super) struct Announcements {
     /// The sender knows nothing of what the receiver leads.
     #[prost(bool, tag = "2")]
     pub(super) asks: bool,
+    /// The sender leads nothing else.
+    #[prost(bool, tag = "3")]
+    pub(super) is_all: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -56,6 +59,12 @@ struct Announcement {
     resigned: bool,
 }
 
+impl Announcement {
+    fn key(&self) -> Option<PartitionKey> {
+        Some((TopicId(Uuid::from_slice(&self.topic_id).ok()?), self.partition))
+    }
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Leaders(RwLock<Table>);
@@ -69,6 +78,8 @@ struct Table {
     untold: BTreeMap<i32, BTreeSet<PartitionKey>>,
     /// Nodes that are to say everything again: one side may have taken the other for dead, and the other not.
     asked: BTreeSet<i32>,
+    /// Nodes that have to be told everything at once: what they think that this node leads may be wrong.
+    all_to: BTreeSet<i32>,
 }
 
 impl Table {
@@ -141,9 +152,18 @@ impl Leaders {
     ) -> Vec<(PartitionKey, u64)> {
         let mut table = self.0.write();
         let mut resigned = Vec::new();
+        if announcements.is_all {
+            let named: BTreeSet<_> = announcements.entries.iter().filter_map(Announcement::key).collect();
+            // One that was only seen to lead is about to say so.
+            let is_over = |key: &PartitionKey, leader: &Leader| {
+                leader.node == from && leader.sequence > 0 && !named.contains(key)
+            };
+            let over = table.known.iter().filter(|(key, leader)| is_over(key, leader));
+            resigned.extend(over.map(|(key, leader)| (*key, leader.term)));
+            table.known.retain(|key, leader| !is_over(key, leader));
+        }
         for entry in announcements.entries {
-            let Ok(topic_id) = Uuid::from_slice(&entry.topic_id) else { continue };
-            let key = (TopicId(topic_id), entry.partition);
+            let Some(key) = entry.key() else { continue };
             let (term, sequence) = (entry.term, entry.sequence);
             if table.known.get(&key).is_some_and(|known| (known.term, known.sequence) >= (term, sequence)) {
                 continue;
@@ -160,21 +180,20 @@ impl Leaders {
         resigned
     }
 
-    /// From now on `node` is told everything, first of all what `me` leads; and it is asked for the same.
-    pub(super) fn tell(&self, me: i32, node: i32) {
+    /// From now on `node` is told everything, first of all what this one leads; and it is asked for the same.
+    pub(super) fn tell(&self, node: i32) {
         let mut table = self.0.write();
-        let led = table.led_by(me);
-        table.untold.insert(node, led);
+        table.untold.insert(node, BTreeSet::new());
+        table.all_to.insert(node);
         table.asked.insert(node);
     }
 
-    /// `node` asks for everything that `me` leads.
-    pub(super) fn tell_again(&self, me: i32, node: i32) {
+    /// `node` asks for everything that this one leads.
+    pub(super) fn tell_again(&self, node: i32) {
         let mut table = self.0.write();
-        let led = table.led_by(me);
         // Whoever does not count as living is told when it does.
-        if let Some(untold) = table.untold.get_mut(&node) {
-            untold.extend(led);
+        if table.untold.contains_key(&node) {
+            table.all_to.insert(node);
         }
     }
 
@@ -183,6 +202,7 @@ impl Leaders {
         let mut table = self.0.write();
         table.untold.remove(&node);
         table.asked.remove(&node);
+        table.all_to.remove(&node);
         table.known.retain(|_, leader| leader.node != node);
     }
 
@@ -203,7 +223,8 @@ impl Leaders {
     pub(super) fn take(&self, me: i32) -> Vec<(i32, Vec<PartitionKey>, Announcements)> {
         let mut table = self.0.write();
         let untold: Vec<_> = table.untold.iter_mut().map(|(node, keys)| (*node, mem::take(keys))).collect();
-        let asked = mem::take(&mut table.asked);
+        let (asked, all_to) = (mem::take(&mut table.asked), mem::take(&mut table.all_to));
+        let led = if all_to.is_empty() { BTreeSet::new() } else { table.led_by(me) };
         let of = |key: &PartitionKey| {
             let (term, sequence, in_sync, resigned) = match (table.known.get(key), table.resigned.get(key)) {
                 (Some(leader), _) if leader.node == me => {
@@ -216,21 +237,25 @@ impl Leaders {
             Some(Announcement { topic_id, partition, term, sequence, in_sync, resigned })
         };
         let told = |(node, keys): (i32, BTreeSet<PartitionKey>)| {
-            let (entries, asks): (Vec<_>, _) = (keys.iter().filter_map(of).collect(), asked.contains(&node));
-            let is_news = asks || !entries.is_empty();
-            is_news.then(|| (node, keys.into_iter().collect(), Announcements { entries, asks }))
+            let (asks, is_all) = (asked.contains(&node), all_to.contains(&node));
+            let keys = if is_all { keys.union(&led).copied().collect() } else { keys };
+            let entries: Vec<_> = keys.iter().filter_map(of).collect();
+            let is_news = asks || is_all || !entries.is_empty();
+            is_news.then(|| (node, keys.into_iter().collect(), Announcements { entries, asks, is_all }))
         };
         untold.into_iter().filter_map(told).collect()
     }
 
-    /// `node` did not take what it was told, and perhaps asked.
-    pub(super) fn untold(&self, node: i32, keys: Vec<PartitionKey>, asked: bool) {
+    /// `node` did not take what it was told, which was everything, perhaps, and asked.
+    pub(super) fn untold(&self, node: i32, keys: Vec<PartitionKey>, (asked, all): (bool, bool)) {
         let mut table = self.0.write();
-        if let Some(untold) = table.untold.get_mut(&node) {
-            untold.extend(keys);
-            if asked {
-                table.asked.insert(node);
-            }
+        let Some(untold) = table.untold.get_mut(&node) else { return };
+        untold.extend(keys);
+        if asked {
+            table.asked.insert(node);
+        }
+        if all {
+            table.all_to.insert(node);
         }
     }
 }
@@ -254,7 +279,7 @@ mod tests {
     fn what_a_node_leads_is_told_to_whoever_comes_and_again_when_it_changes() {
         let (one, two) = (Leaders::default(), Leaders::default());
         assert!(one.lead(1, key(7), 3, vec![1]));
-        one.tell(1, 2);
+        one.tell(2);
         exchange((&one, 1), &two);
         assert_eq!(two.get(&key(7)).map(|l| (l.node, l.term)), Some((1, 3)));
         assert!(!one.lead(1, key(7), 3, vec![1]), "nothing new");
@@ -267,8 +292,8 @@ mod tests {
     #[test]
     fn an_older_term_is_not_believed_and_a_resigned_leader_is_forgotten() {
         let (one, two) = (Leaders::default(), Leaders::default());
-        one.tell(1, 2);
-        two.tell(2, 1);
+        one.tell(2);
+        two.tell(1);
         one.lead(1, key(7), 3, vec![1]);
         two.lead(2, key(7), 4, vec![2]);
         exchange((&one, 1), &two);
@@ -285,13 +310,13 @@ mod tests {
     #[test]
     fn a_silent_node_leads_nothing_and_is_told_everything_when_it_is_back() {
         let (one, two) = (Leaders::default(), Leaders::default());
-        one.tell(1, 2);
+        one.tell(2);
         one.lead(1, key(7), 3, vec![1]);
         exchange((&one, 1), &two);
         two.forget(1);
         assert_eq!(two.get(&key(7)), None);
         one.forget(2);
-        one.tell(1, 2);
+        one.tell(2);
         exchange((&one, 1), &two);
         assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
     }
@@ -299,27 +324,45 @@ mod tests {
     #[test]
     fn whoever_alone_took_the_other_for_dead_asks_and_is_told_again() {
         let (one, two) = (Leaders::default(), Leaders::default());
-        one.tell(1, 2);
-        two.tell(2, 1);
+        one.tell(2);
+        two.tell(1);
         one.lead(1, key(7), 3, vec![1]);
         exchange((&one, 1), &two);
         exchange((&two, 2), &one);
         // Node 1 never missed node 2.
         two.forget(1);
-        two.tell(2, 1);
+        two.tell(1);
         assert!(one.take(1).is_empty());
         let asked = two.take(2).pop().map(|(node, _, told)| (node, told.asks));
         assert_eq!(asked, Some((1, true)));
-        one.tell_again(1, 2);
+        one.tell_again(2);
         exchange((&one, 1), &two);
         assert_eq!(two.get(&key(7)).map(|l| l.node), Some(1));
         assert!(two.take(2).is_empty(), "asked once");
     }
 
     #[test]
+    fn what_a_node_says_that_it_leads_is_all_that_it_leads_if_it_says_so() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(2);
+        one.lead(1, key(7), 3, vec![1]);
+        one.lead(1, key(8), 3, vec![1]);
+        exchange((&one, 1), &two);
+        two.follow(key(9), 1, 3);
+        // Node 1 takes node 2 for dead before that is told, and then not any more.
+        one.resign(1, key(7));
+        one.forget(2);
+        one.tell(2);
+        let (_, _, told) = one.take(1).pop().unwrap();
+        assert_eq!(two.hear((1, 5), told), [(key(7), 3)]);
+        assert_eq!(two.get(&key(7)), None);
+        assert_eq!((two.get(&key(8)).map(|l| l.node), two.get(&key(9)).map(|l| l.node)), (Some(1), Some(1)));
+    }
+
+    #[test]
     fn what_a_node_said_since_it_began_outlives_the_news_that_it_lives() {
         let (one, two) = (Leaders::default(), Leaders::default());
-        one.tell(1, 2);
+        one.tell(2);
         one.lead(1, key(7), 3, vec![1]);
         exchange((&one, 1), &two);
         two.renew(1, 5);
@@ -341,10 +384,10 @@ mod tests {
     #[test]
     fn what_was_not_taken_is_told_again() {
         let one = Leaders::default();
-        one.tell(1, 2);
+        one.tell(2);
         one.lead(1, key(7), 3, vec![1]);
         let (node, keys, told) = one.take(1).pop().unwrap();
-        one.untold(node, keys, told.asks);
+        one.untold(node, keys, (told.asks, told.is_all));
         assert_eq!(one.take(1).len(), 1);
     }
 }
