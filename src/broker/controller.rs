@@ -1,6 +1,7 @@
 //! What only the controller may do, from wherever it is asked for: the metadata's leader does it, every other node
 //! sends it there, and waits until its own image shows what came of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,11 +75,18 @@ pub(super) struct OfPartition {
     topic_id: Vec<u8>,
     #[prost(int32, tag = "2")]
     partition: i32,
+    /// The ids of the replicas that are where they were to go, if it is about that.
+    #[prost(uint64, repeated, tag = "3")]
+    pub(super) replicas: Vec<u64>,
 }
 
 impl OfPartition {
     pub(super) fn new(key: PartitionKey) -> Self {
-        Self { topic_id: key.0.0.as_bytes().to_vec(), partition: key.1 }
+        Self { topic_id: key.0.0.as_bytes().to_vec(), partition: key.1, replicas: Vec::new() }
+    }
+
+    pub(super) fn placed(key: PartitionKey, replicas: &BTreeSet<u64>) -> Self {
+        Self { replicas: replicas.iter().copied().collect(), ..Self::new(key) }
     }
 
     pub(super) fn key(&self) -> Option<PartitionKey> {
@@ -310,7 +318,7 @@ impl Broker {
             Verb::TakeProducerIds(_) => {
                 self.take_producer_ids().await.map(|first| first.to_be_bytes().to_vec())
             }
-            Verb::Placed(of) => self.end_move(named(of.key())?).await.map(|()| Vec::new()),
+            Verb::Placed(of) => self.end_move(named(of.key())?, &of.replicas).await.map(|()| Vec::new()),
             Verb::Lost(lost) => {
                 self.replace_replica(named(lost.key())?, lost.replica).await.map(|()| Vec::new())
             }

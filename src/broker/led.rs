@@ -24,9 +24,9 @@ impl Broker {
         let broker = self.clone();
         let tell = move |news: News| -> futures_util::future::BoxFuture<'static, ()> {
             let broker = broker.clone();
-            let verb = match news {
-                News::Placed(key) => Verb::Placed(OfPartition::new(key)),
-                News::Lost(key, replica) => Verb::Lost(LostReplica::new(key, replica)),
+            let verb = match &news {
+                News::Placed(key, replicas) => Verb::Placed(OfPartition::placed(*key, replicas)),
+                News::Lost(key, replica) => Verb::Lost(LostReplica::new(*key, *replica)),
             };
             Box::pin(async move {
                 if let Err(error) = broker.by_controller(verb).await {

@@ -119,14 +119,19 @@ impl Broker {
         if group.hand_over(to.replica_id).await { Ok(()) } else { Err(unavailable()) }
     }
 
-    /// The leader says that the replicas are where they were to go.
-    pub(super) async fn end_move(&self, key: PartitionKey) -> Result<(), BrokerError> {
+    /// The leader says that `replicas`, and no others, are in the group. If they are to be elsewhere by now, that move goes
+    /// on: those that it takes out are still voters.
+    pub(super) async fn end_move(&self, key: PartitionKey, replicas: &[u64]) -> Result<(), BrokerError> {
         let _only_one = self.control().await?;
         let image = self.image();
         let Some(topic) = image.topic_by_id(key.0) else { return Ok(()) };
         let Some(placed) = topic.partition(key.1).filter(|placed| !placed.removing.is_empty()) else {
             return Ok(());
         };
+        let target: BTreeSet<u64> = placed.target().map(|r| r.replica_id).collect();
+        if target != replicas.iter().copied().collect() {
+            return Ok(());
+        }
         let placement = Placement { replicas: placed.target().copied().collect(), removing: Vec::new() };
         self.change_metadata(vec![placed_command(topic, key.1, placement)]).await
     }

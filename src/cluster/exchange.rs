@@ -216,6 +216,8 @@ impl Exchange {
         let listener: Weak<dyn RoleListener> = Weak::<Self>::clone(&self.me);
         let standing = Arc::new(Standing::new(group, term, listener));
         self.standings.lock().insert(group, Arc::clone(&standing));
+        self.leaders.resign_again((group.topic_id, group.partition));
+        self.news.notify_one();
         standing
     }
 

@@ -136,6 +136,15 @@ impl Leaders {
         }
     }
 
+    /// This node's replica begins anew. What it sent before may have come behind the news that it does not lead.
+    pub(super) fn resign_again(&self, key: PartitionKey) {
+        let mut table = self.0.write();
+        if let Some((_, sequence)) = table.resigned.get_mut(&key) {
+            *sequence += 1;
+            table.tell_all(key);
+        }
+    }
+
     /// A replica here follows `node` in `term`; what is in sync there will be announced.
     pub(super) fn follow(&self, key: PartitionKey, node: i32, term: u64) {
         let mut table = self.0.write();
@@ -357,6 +366,22 @@ mod tests {
         assert_eq!(two.hear((1, 5), told), [(key(7), 3)]);
         assert_eq!(two.get(&key(7)), None);
         assert_eq!((two.get(&key(8)).map(|l| l.node), two.get(&key(9)).map(|l| l.node)), (Some(1), Some(1)));
+    }
+
+    #[test]
+    fn a_leader_that_resigned_says_so_again_when_its_replica_begins_anew() {
+        let (one, two) = (Leaders::default(), Leaders::default());
+        one.tell(2);
+        one.lead(1, key(7), 3, vec![1]);
+        exchange((&one, 1), &two);
+        one.resign(1, key(7));
+        exchange((&one, 1), &two);
+        // An append that was on its way.
+        two.follow(key(7), 1, 3);
+        one.resign_again(key(7));
+        let (_, _, told) = one.take(1).pop().unwrap();
+        assert_eq!(two.hear((1, 5), told), [(key(7), 3)]);
+        assert_eq!(two.get(&key(7)), None);
     }
 
     #[test]

@@ -59,10 +59,10 @@ pub struct UpkeepSettings {
 }
 
 /// What the controller has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A partition's replicas are where they were to go.
-    Placed(PartitionKey),
+    /// A partition's replicas are where they were to go: these, by their ids.
+    Placed(PartitionKey, BTreeSet<u64>),
     /// This node's replica of a partition, by its id, lost what it had.
     Lost(PartitionKey, u64),
 }
@@ -234,7 +234,7 @@ impl Upkeep {
         let (group, tell) = (Arc::clone(group), Arc::clone(&self.tell));
         spawn(async move {
             let moved = if is_there {
-                tell(News::Placed(key)).await;
+                tell(News::Placed(key, target)).await;
                 Ok(())
             } else {
                 step(&group, &target, &voters, &members).await

@@ -4,6 +4,7 @@
 //! a leader elects by itself as soon as it can, and never one that lacks agreed records. An unclean election gives up what
 //! is gone for good (`broker::recovery`), and only if a majority is.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -121,7 +122,8 @@ async fn elect(
     }
 }
 
-/// The results by topic. If all partitions were asked for, those that need no election are not named.
+/// The results by topic. If all partitions were asked for, those that need no election are not named, nor topics that
+/// were deleted meanwhile.
 fn results(
     named: &[TopicPartitions],
     elected: Vec<(usize, i32, Result<(), Refusal>)>,
@@ -129,7 +131,15 @@ fn results(
 ) -> Vec<ReplicaElectionResult> {
     let topic = |topic: &TopicPartitions| ReplicaElectionResult::default().with_topic(topic.topic.clone());
     let mut results: Vec<ReplicaElectionResult> = named.iter().map(topic).collect();
+    let is_gone = |refusal: &Refusal| {
+        matches!(refusal.code, ErrorCode::UnknownTopicId | ErrorCode::UnknownTopicOrPartition)
+    };
+    let mut gone = BTreeSet::new();
     for (at, index, elected) in elected {
+        if is_all && elected.as_ref().is_err_and(is_gone) {
+            gone.insert(at);
+            continue;
+        }
         if is_all && elected.as_ref().is_err_and(|refusal| refusal.code == ErrorCode::ElectionNotNeeded) {
             continue;
         }
@@ -137,7 +147,8 @@ fn results(
             result.partition_result.push(partition(index, elected.err().as_ref()));
         }
     }
-    results
+    let results = results.into_iter().enumerate().filter(|(at, _)| !gone.contains(at));
+    results.map(|(_, result)| result).collect()
 }
 
 fn refused_topic(topic: &TopicPartitions, refusal: &Refusal) -> ReplicaElectionResult {
@@ -167,6 +178,8 @@ mod tests {
             results[0].partition_result.iter().map(|p| (p.partition_id, p.error_code)).collect::<Vec<_>>()
         };
         assert_eq!(of(true), [(0, 0), (2, 80)]);
+        let deleted = Refusal::new(ErrorCode::UnknownTopicId, "gone");
+        assert!(results(&named, vec![(0, 0, Err(deleted))], true).is_empty());
         assert_eq!(of(false), [(0, 0), (1, 84), (2, 80)]);
     }
 }
