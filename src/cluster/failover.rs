@@ -28,6 +28,9 @@ const FIRST_TURN: Duration = Duration::from_millis(600);
 /// Pause after the first campaign in vain; it doubles up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_millis(25);
 const PAUSE_MAX: Duration = Duration::from_millis(400);
+/// How long a replica believes in a leader that sends entries and does not announce itself: one that ended before it was
+/// ready never will.
+const ANNOUNCED_WITHIN: Duration = Duration::from_secs(5);
 /// Campaigns at the same time.
 const CAMPAIGNS_MAX: usize = 64;
 
@@ -37,8 +40,29 @@ struct Waiting {
     since: Instant,
     tries: u32,
     next: Instant,
+    /// The leader that did not announce itself, its term, and since when it leads.
+    silent: Option<(u64, u64, Instant)>,
     /// One campaign at a time: another would take the term of the one before.
     campaigns: Arc<Semaphore>,
+}
+
+impl Waiting {
+    /// Whether the replica follows a leader that did not announce itself; for too long, and it does no more.
+    fn doubts(&mut self, exchange: &Exchange, log: &DistributedLog, now: Instant) -> bool {
+        let Some((leader, term)) = silent_leader(exchange, log) else { return false };
+        let since = match self.silent {
+            Some((known, at, since)) if (known, at) == (leader, term) => since,
+            _ => now,
+        };
+        self.silent = Some((leader, term, since));
+        if now >= since + ANNOUNCED_WITHIN
+            && let Some(group) = log.running()
+        {
+            tracing::warn!(partition = %log.identity.name, leader, term, "the leader never announced itself");
+            group.forget_leader(leader);
+        }
+        true
+    }
 }
 
 /// Runs until `closing`: see the module.
@@ -71,7 +95,11 @@ pub async fn keep_led(
         }
         let mut without = replicas.all();
         without.push(Arc::clone(&metadata));
-        without.retain(|log| lacks_leader(&exchange, log) || is_unheard(&exchange, log));
+        without.retain(|log| {
+            lacks_leader(&exchange, log)
+                || is_unheard(&exchange, log)
+                || silent_leader(&exchange, log).is_some()
+        });
         let now = Instant::now();
         let keys: Vec<PartitionKey> = without.iter().map(|log| key_of(log)).collect();
         waiting.retain(|key, _| keys.contains(key));
@@ -80,8 +108,12 @@ pub async fn keep_led(
                 since: now,
                 tries: 0,
                 next: now,
+                silent: None,
                 campaigns: Arc::new(Semaphore::new(1)),
             });
+            if waits.doubts(&exchange, &log, now) {
+                continue;
+            }
             if waits.campaigns.available_permits() == 0 {
                 // After a campaign in vain turns count anew: two that began together would split the votes for ever.
                 waits.since = now;
@@ -135,6 +167,16 @@ fn is_new(log: &DistributedLog) -> bool {
         Some(group) => group.role().term == 0,
         None => !log.was_used(),
     }
+}
+
+/// The leader, and its term, that the replica follows and that did not announce itself.
+fn silent_leader(exchange: &Exchange, log: &DistributedLog) -> Option<(u64, u64)> {
+    let group = log.running()?;
+    let role = group.role();
+    let leader = role.leader.filter(|leader| *leader != group.replica_id())?;
+    let node = exchange.node_of(&GroupId { replica_id: leader, ..log.group_id() });
+    let announced = exchange.leaders.announced(&key_of(log)).map(|known| known.node);
+    (announced.is_none() || announced != node).then_some((leader, role.term))
 }
 
 /// Whether the replica runs and has heard nothing of a leader that its node knows.

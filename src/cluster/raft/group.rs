@@ -337,6 +337,11 @@ impl Group {
         self.standing.role()
     }
 
+    /// Believes in `leader` no more, until it is heard of again.
+    pub(in crate::cluster) fn forget_leader(&self, leader: u64) {
+        self.standing.forget_leader(leader);
+    }
+
     /// Tells of each change of [`Self::role`].
     pub fn roles(&self) -> watch::Receiver<Role> {
         self.standing.watch()
