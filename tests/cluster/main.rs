@@ -5,6 +5,7 @@
 //! Not here: processes, sockets and gossip.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a simulation that cannot go on has failed")]
 
+#[path = "../sim/chance.rs"]
 mod chance;
 mod checker;
 mod clients;
