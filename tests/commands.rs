@@ -562,6 +562,8 @@ fn what_is_not_lost_is_not_recovered_and_the_metadata_only_of_a_node_that_is_sto
     assert!(said.contains("heard: 1; not heard: none") && said.contains("--yes"), "{said}");
     let recovered = broker.json(&["partition", "recover", "sky", "0", "--yes"]);
     assert_eq!(recovered["result"], "not needed", "{recovered}");
+    let none = broker.out(&["partition", "recover", "--all"]);
+    assert_eq!(none, "of no partition are most replicas silent\n");
     assert!(broker.refused(&["partition", "recover", "sky", "7", "--yes"], 1).contains("only 1 from 0 on"));
     assert!(broker.refused(&["partition", "recover", "moon", "0", "--yes"], 1).contains("topic moon"));
 

@@ -23,6 +23,20 @@ function inOrder(records, total, reader) {
   same(total, records.length, `${reader}: records`);
 }
 
+/** How far it came, and where the first number is missing that a later one followed. */
+function progress(records, total) {
+  const next = [0, 1];
+  const gaps = [];
+  for (const record of records) {
+    const expected = next[record.partition];
+    if (number(record) !== expected) {
+      gaps.push(`in partition ${record.partition} ${number(record)} at offset ${record.offset} follows ${expected - PARTITIONS}`);
+    }
+    next[record.partition] = number(record) + PARTITIONS;
+  }
+  return `${records.length} of ${total} records, up to ${next.map(one => one - PARTITIONS)}${gaps.length ? `; ${gaps[0]}` : ''}`;
+}
+
 function restart(verb) {
   return async driver => {
     const topic = await driver.topic(`restart_${verb}`, PARTITIONS);
@@ -52,7 +66,7 @@ function restart(verb) {
     await producer.close();
     await eventually(() => {
       reader.works('the reader that lived through it');
-      ensure(reader.records.length >= sent, `the reader that lived through it: ${reader.records.length} of ${sent} records`);
+      ensure(reader.records.length >= sent, `the reader that lived through it: ${progress(reader.records, sent)}`);
     }, RECOVERY_MS);
     inOrder(reader.records, sent, 'the reader that lived through it');
     await reader.close();

@@ -103,7 +103,11 @@ class KafkaJsDriver extends Driver {
     });
     await producer.connect();
     const close = this.opened(() => producer.disconnect());
-    const send = (topic, records) => producer.send({ topic, acks, compression: codecs.TYPES[codec], messages: records.map(messageOf) });
+    const send = async (topic, records) => {
+      for (const some of byPartition(records)) {
+        await producer.send({ topic, acks, compression: codecs.TYPES[codec], messages: some.map(messageOf) });
+      }
+    };
     return { send, close };
   }
 
@@ -155,6 +159,16 @@ class KafkaJsDriver extends Driver {
   async deleteGroup(group) {
     await (await this.admin()).deleteGroups([group]);
   }
+}
+
+/** Records of one partition together. kafkajs 2.2.4 drops records of a send to several partitions: when a partition's leader moves
+ * to a broker that has answered for another one, it takes that answer for this partition's too (sendMessages.js, responsePerBroker). */
+function byPartition(records) {
+  const partitions = new Map();
+  for (const record of records) {
+    partitions.set(record.partition, [...(partitions.get(record.partition) ?? []), record]);
+  }
+  return partitions.values();
 }
 
 /** kafkajs wants headers of one name together and timestamps as text. */

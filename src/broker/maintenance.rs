@@ -1,5 +1,5 @@
 //! What a node does by itself from time to time: retention, snapshots of dirty logs, forgetting
-//! silent producers, and what groups need (`groups::upkeep`).
+//! silent producers, what groups need (`groups::upkeep`), and elections of last resort (`unclean`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,9 @@ impl Broker {
         let retention = self.keep_retention(closing.clone());
         let snapshots = self.keep_snapshots(closing.clone());
         let groups = self.keep_groups(closing.clone());
+        let unclean = self.keep_unclean(closing.clone());
         let doomed = self.keep_doomed(closing);
-        futures_util::future::join4(retention, snapshots, groups, doomed).await;
+        futures_util::future::join5(retention, snapshots, groups, unclean, doomed).await;
     }
 
     /// Deletes logs that are not this node's any more.
@@ -106,7 +107,7 @@ impl Broker {
 }
 
 /// Waits for `pause`; whether the node is closing.
-async fn wait(closing: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+pub(super) async fn wait(closing: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     tokio::time::timeout(pause, closing.wait_for(|c| *c)).await.is_ok()
 }
 

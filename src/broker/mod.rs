@@ -21,6 +21,7 @@ mod settings;
 mod space;
 mod topics;
 mod turned_away;
+mod unclean;
 
 #[cfg(test)]
 mod tests;

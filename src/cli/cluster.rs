@@ -28,6 +28,7 @@ enum Verb {
     /// Show the nodes, what they lead and hold, and the quorum that keeps the metadata
     Status,
     /// Move all replicas away from a node; once it is stopped, take it out of the cluster
+    #[command(visible_alias = "leave")]
     Decommission(decommission::Decommission),
     /// Have the preferred leaders lead, of topics or of all
     ElectLeaders {

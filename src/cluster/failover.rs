@@ -201,8 +201,22 @@ fn leader_of(exchange: &Exchange, log: &DistributedLog) -> Option<u64> {
 /// How many living replicas have their turn before this node's.
 fn rank(exchange: &Exchange, log: &DistributedLog) -> u32 {
     let me = exchange.node();
-    let before = exchange.placed(&key_of(log)).into_iter().take_while(|node| *node != me);
+    let mut placed = exchange.placed(&key_of(log));
+    if !placed.contains(&me) {
+        // The metadata's own log, nothing of which was applied yet: only it says who else there is.
+        placed = nodes_of(exchange, log);
+    }
+    let before = placed.into_iter().take_while(|node| *node != me);
     u32::try_from(before.filter(|node| exchange.is_alive(*node)).count()).unwrap_or(u32::MAX)
+}
+
+/// Of all replicas, as far as the log tells, in order.
+fn nodes_of(exchange: &Exchange, log: &DistributedLog) -> Vec<i32> {
+    let members = log.running().map(|group| group.members()).unwrap_or_default();
+    let node = |replica_id: u64| exchange.node_of(&GroupId { replica_id, ..log.group_id() });
+    let mut nodes: Vec<i32> = members.into_iter().filter_map(node).collect();
+    nodes.sort_unstable();
+    nodes
 }
 
 async fn campaign(log: &Arc<DistributedLog>) {

@@ -5,8 +5,8 @@
 
 use super::group::GROUP_KEYS;
 use super::kind::{
-    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, NEVER_UNCLEAN, ONE_LZ4_LEVEL,
-    STRING, Shape, Treatment, ZSTD_LEVEL,
+    Accepts, BOOLEAN, COMPRESSION_TYPE, GZIP_LEVEL, INT, LIST, LONG, LZ4_LEVEL, ONE_LZ4_LEVEL, STRING, Shape,
+    Treatment, ZSTD_LEVEL,
 };
 use super::log::LOG_KEYS;
 
@@ -121,8 +121,7 @@ static NODE_KEYS: &[BrokerKey] = &[
     BrokerKey::of("unclean.leader.election.enable", BOOLEAN)
         .with("false")
         .dynamic()
-        .without_effect(NEVER_UNCLEAN)
-        .says("Whether a replica out of sync may lead as a last resort."),
+        .says("Whether one replica goes on alone once most have been silent for 30 s, and what only they had is lost."),
 ];
 
 /// All broker keys, each once, in no order that matters.

@@ -104,7 +104,6 @@ pub(super) const UNTIL_COMPACTION: &str = "Bateau does not compact yet, a compac
 pub(super) const NO_TIERS: &str = "Bateau has no tiered storage, every segment is local";
 pub(super) const UNLINKED_AT_ONCE: &str = "Bateau unlinks a segment when its last reader is gone";
 pub(super) const OWN_INDEX_INTERVAL: &str = "Bateau chooses the distance between index entries itself";
-pub(super) const NEVER_UNCLEAN: &str = "a replica that lacks agreed records never leads by itself";
 pub(super) const ONE_LZ4_LEVEL: &str = "Bateau's lz4 has one level, what producers compressed is not touched";
 pub(super) const GROWS: &str = "Bateau lets the file system allocate as the segment grows";
 

@@ -3,8 +3,8 @@
 use super::error::KeyError;
 use super::kind::{
     Accepts, BOOLEAN, CLEANUP_POLICY, COMPRESSION_TYPE, FOREVER, GROWS, GZIP_LEVEL, INT, LIST, LONG,
-    LZ4_LEVEL, NEVER_UNCLEAN, NO_TIERS, ONE_LZ4_LEVEL, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape,
-    TIMESTAMP_TYPE, Treatment, UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
+    LZ4_LEVEL, NO_TIERS, ONE_LZ4_LEVEL, OWN_INDEX_INTERVAL, RATIO, SEGMENT_BYTES, Shape, TIMESTAMP_TYPE,
+    Treatment, UNLINKED_AT_ONCE, UNTIL_COMPACTION, ZSTD_LEVEL,
 };
 
 /// One topic key.
@@ -135,8 +135,7 @@ pub static TOPIC_KEYS: &[TopicKey] = &[
         .says("Age in milliseconds at which a segment is closed even when it is not full."),
     TopicKey::of("unclean.leader.election.enable", BOOLEAN, "false")
         .below("unclean.leader.election.enable")
-        .without_effect(NEVER_UNCLEAN)
-        .says("Whether a replica out of sync may lead as a last resort."),
+        .says("Whether one replica goes on alone once most have been silent for 30 s, and what only they had is lost."),
 ];
 
 /// The topic key of that name.

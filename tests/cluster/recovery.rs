@@ -287,3 +287,49 @@ fn a_leader_that_lost_both_its_followers_for_good_goes_on_alone_while_the_cluste
         world.settle(WITHIN_MS);
     });
 }
+
+#[test]
+fn a_topic_that_allows_it_goes_on_by_itself_once_most_of_its_replicas_have_been_silent_for_long() {
+    each(5, |world| {
+        let clients = world.clients.clone();
+        let allows = [("unclean.leader.election.enable", "true")];
+        world.spawn(async move { clients.create("rash", 1, &allows).await });
+        let is_led = |world: &World| {
+            let up = world.nodes.iter().find_map(crate::node::Node::up);
+            up.is_some_and(|up| {
+                let image = up.broker.image();
+                image.topic("rash").is_some_and(|rash| up.broker.leader(rash, 0).epoch.0 > 0)
+            })
+        };
+        assert!(world.until(WITHIN_MS, is_led), "{}", world.describe());
+        rest(world);
+        let image = world.nodes[0].up().unwrap().broker.image();
+        let rash = Arc::clone(image.topic("rash").unwrap());
+        let mut holders: Vec<usize> = (0..world.nodes.len())
+            .filter(|at| rash.partitions[0].on(world.nodes[*at].id).is_some())
+            .collect();
+        let left = holders.remove(world.chance.pick(holders.len()));
+        for at in &holders {
+            world.crash(*at, CrashPolicy::Synced, true, NEVER_MS);
+        }
+        world.restarts.clear();
+        let replica = |world: &World| {
+            let image = world.nodes[left].up().unwrap().broker.image();
+            let rash = image.topic("rash").unwrap();
+            let held: Vec<_> = rash.partitions[0].target().map(|r| (r.node, r.replica_id)).collect();
+            held
+        };
+        let before = replica(world);
+        world.run(25_000);
+        assert_eq!(replica(world), before, "it gave up too soon");
+        let gave_up = |world: &World| {
+            let kept = replica(world).iter().filter(|held| before.contains(held)).count();
+            kept == 1 && is_led(world)
+        };
+        assert!(world.until(WITHIN_MS, gave_up), "{}", world.describe());
+        // The other topics wait for their majorities, which come back.
+        start_others(world, &(0..5).filter(|at| !holders.contains(at)).collect::<Vec<_>>());
+        assert!(world.until(WITHIN_MS, |world| all_up(world) && world.is_whole()), "{}", world.describe());
+        world.settle(WITHIN_MS);
+    });
+}

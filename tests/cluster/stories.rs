@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bateau::storage::{CrashPolicy, Disk, MemDisk};
 
 use crate::clients::TOPIC;
+use crate::node::Node;
 use crate::world::World;
 
 const SEEDS: u64 = 4;
@@ -90,6 +91,33 @@ fn a_cluster_that_loses_power_keeps_what_it_acknowledged() {
             world.run(4_000);
         }
     });
+}
+
+#[test]
+fn two_nodes_that_start_in_the_same_moment_do_not_split_the_votes_for_ever() {
+    each(|world| {
+        for off in 0..3 {
+            let all_vote = |world: &World| is_whole(world) && world.nodes.iter().all(votes_on_metadata);
+            assert!(world.until(RESTED_WITHIN_MS, all_vote), "{}", world.describe());
+            for at in 0..3 {
+                world.crash(at, CrashPolicy::Synced, true, 1_000);
+            }
+            world.restarts.clear();
+            let pair = [(off + 1) % 3, (off + 2) % 3];
+            for at in pair {
+                world.start(at);
+            }
+            let are_up = |world: &World| pair.iter().all(|at| world.nodes[*at].up().is_some());
+            assert!(world.until(4_000, are_up), "{}", world.describe());
+            world.start(off);
+        }
+    });
+}
+
+/// Whether it and two others do.
+fn votes_on_metadata(node: &Node) -> bool {
+    let group = node.up().and_then(|up| up.metadata.log().running());
+    group.is_some_and(|group| group.voters().iter().flatten().count() == 3)
 }
 
 #[test]
