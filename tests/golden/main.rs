@@ -2,7 +2,7 @@
 //!
 //! Each script runs at every version of its API over a raw connection. `README.md` beside this file tells how to
 //! record and what the variables `GOLDEN_RECORD`, `GOLDEN_BROKER` and `GOLDEN_ONLY` do. This is no test of
-//! performance, of clusters of more than one node, or of client libraries.
+//! performance, of how nodes work together, or of client libraries.
 
 #![expect(clippy::disallowed_methods, reason = "a test of a process has the process's clock")]
 
@@ -22,13 +22,12 @@ mod wire;
 
 use std::env;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use broker::{Bateau, resolve};
+use broker::{Bateau, Broker, resolve};
 use scripts::{SCRIPTS, Script};
 use session::Session;
 use transcript::{Mismatch, Transcript};
@@ -38,19 +37,53 @@ const WORKERS: usize = 4;
 /// Mismatches that are printed in full; the rest are counted.
 const PRINTED: usize = 400;
 
+/// Times that a run among several nodes is begun again because leaders moved, as they may on a busy machine.
+const MOVES_MAX: usize = 20;
+
+const BATEAU: &str = env!("CARGO_BIN_EXE_bateau");
+
+/// Scripts that ask the leader of a partition: what they record has no nodes, no replicas and no groups.
+const OF_LEADERS: &[&str] = &[
+    "produce",
+    "produce_idempotent",
+    "produce_rules",
+    "produce_wrong",
+    "fetch",
+    "fetch_epoch",
+    "fetch_session",
+    "list_offsets",
+    "offset_for_leader_epoch",
+    "delete_records",
+    "describe_producers",
+    "init_producer_id",
+];
+
 /// The finished runs by script and version, and the reasons of those that broke off.
 type Results = (Vec<Transcript>, Vec<String>);
 
 #[test]
 fn bateau_answers_what_kafka_answered() {
     let verdict = match (env::var("GOLDEN_RECORD"), env::var("GOLDEN_BROKER")) {
-        (Ok(kafka), _) => resolve(&kafka).and_then(record),
-        (_, Ok(running)) => resolve(&running).and_then(|broker| replay(broker, false)),
-        _ => option_env!("CARGO_BIN_EXE_bateau")
-            .ok_or_else(|| "this crate has no binary bateau".to_owned())
-            .and_then(Bateau::start)
-            .and_then(|bateau| replay(bateau.address, true)),
+        (Ok(kafka), _) => resolve(&kafka).and_then(|kafka| record(Broker::alone(kafka))),
+        (_, Ok(running)) => {
+            resolve(&running).and_then(|broker| replay(Broker::alone(broker), &chosen(), false))
+        }
+        _ => Bateau::start(BATEAU, 1).and_then(|bateau| replay(bateau.broker, &chosen(), true)),
     };
+    if let Err(report) = verdict {
+        panic!("{report}");
+    }
+}
+
+#[test]
+fn the_leader_of_three_replicas_answers_what_a_kafka_alone_answered() {
+    let mut scripts = chosen();
+    scripts.retain(|script| OF_LEADERS.contains(&script.name));
+    let elsewhere = ["GOLDEN_RECORD", "GOLDEN_BROKER"].iter().any(|other| env::var(other).is_ok());
+    if elsewhere || scripts.is_empty() {
+        return;
+    }
+    let verdict = Bateau::start(BATEAU, 3).and_then(|bateau| replay(bateau.broker, &scripts, true));
     if let Err(report) = verdict {
         panic!("{report}");
     }
@@ -69,7 +102,7 @@ fn chosen() -> Vec<&'static Script> {
     SCRIPTS.iter().filter(|script| script.name.contains(&only)).collect()
 }
 
-fn record(kafka: SocketAddr) -> Result<(), String> {
+fn record(kafka: Broker) -> Result<(), String> {
     let scripts = chosen();
     let (transcripts, broken) = run_all(kafka, &scripts);
     if !broken.is_empty() {
@@ -85,9 +118,8 @@ fn record(kafka: SocketAddr) -> Result<(), String> {
 }
 
 /// Compares the answers of `broker` with the recorded ones. Without `differing` it has to be a Kafka.
-fn replay(broker: SocketAddr, differing: bool) -> Result<(), String> {
-    let scripts = chosen();
-    let (transcripts, mut wrong) = run_all(broker, &scripts);
+fn replay(broker: Broker, scripts: &[&Script], differing: bool) -> Result<(), String> {
+    let (transcripts, mut wrong) = run_all(broker, scripts);
     let mut mismatches = Vec::new();
     for (script, transcript) in scripts.iter().zip(&transcripts) {
         match read_transcript(script) {
@@ -121,7 +153,7 @@ fn read_transcript(script: &Script) -> Result<Transcript, String> {
 }
 
 /// Runs each script at each of its versions, [`WORKERS`] at a time. One transcript per script, in their order.
-fn run_all(broker: SocketAddr, scripts: &[&Script]) -> Results {
+fn run_all(broker: Broker, scripts: &[&Script]) -> Results {
     let each = |index: usize| scripts[index].versions.clone().map(move |version| (index, version));
     let runs: Vec<(usize, i16)> = (0..scripts.len()).flat_map(each).collect();
     let next = AtomicUsize::new(0);
@@ -151,7 +183,19 @@ fn run_all(broker: SocketAddr, scripts: &[&Script]) -> Results {
 }
 
 /// The steps of one run up to its end or to what broke it off.
-fn run(broker: SocketAddr, script: &Script, version: i16) -> (Vec<session::Step>, Result<(), String>) {
+fn run(broker: Broker, script: &Script, version: i16) -> (Vec<session::Step>, Result<(), String>) {
+    for _ in 0..if broker.nodes > 1 { MOVES_MAX } else { 0 } {
+        if let (steps, Ok(true)) = run_once(broker, script, version) {
+            return (steps, Ok(()));
+        }
+    }
+    let (steps, result) = run_once(broker, script, version);
+    let steady = |is_steady| if is_steady { Ok(()) } else { Err("its leaders never stay".to_owned()) };
+    (steps, result.and_then(steady))
+}
+
+/// Also whether its leaders stayed.
+fn run_once(broker: Broker, script: &Script, version: i16) -> (Vec<session::Step>, Result<bool, String>) {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     let number = RUNS.fetch_add(1, Ordering::Relaxed);
     let unique = format!("gt{}x{number}q-", process::id());

@@ -1,7 +1,6 @@
 //! One run of one script at one version: what is sent, and what is recorded of the answers.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use uuid::Uuid;
 
 use crate::answer::{Fields, Line, Names, Render, SINCE_START_MS, Writer, sorted};
+use crate::broker::Broker;
 use crate::wire::{Connection, Reply, decode};
 
 /// Requests of one run that may stay unanswered. Kafka never answers some, at most one of a script.
@@ -29,7 +29,7 @@ pub(crate) struct Topic {
 
 #[derive(Debug)]
 pub(crate) struct Session {
-    broker: SocketAddr,
+    pub(crate) broker: Broker,
     /// Everything on this one is recorded.
     recorded: Connection,
     /// Of somebody else who asks while an answer is awaited; see [`Session::swap`].
@@ -50,15 +50,17 @@ pub(crate) fn text(text: &str) -> StrBytes {
 
 impl Session {
     /// `unique` must begin no other topic of this broker.
-    pub(crate) fn open(broker: SocketAddr, unique: String, key: i16, version: i16) -> Result<Self, String> {
-        let open =
-            || Connection::open(broker).map_err(|error| format!("cannot connect to {broker}: {error}"));
+    pub(crate) fn open(broker: Broker, unique: String, key: i16, version: i16) -> Result<Self, String> {
+        let open = || {
+            Connection::open(broker.address)
+                .map_err(|error| format!("cannot connect to {}: {error}", broker.address))
+        };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
         let now = i64::try_from(now.as_millis()).map_err(|error| error.to_string())?;
         let start = now - SINCE_START_MS;
         let ids = [(NOBODY, "nobody".to_owned())].into();
         let members = BTreeMap::new();
-        let names = Names { unique, port: broker.port(), start, epoch: 0, ids, members };
+        let names = Names { unique, port: broker.address.port(), start, epoch: 0, ids, members };
         Ok(Self {
             broker,
             recorded: open()?,
@@ -73,8 +75,9 @@ impl Session {
         })
     }
 
-    /// Deletes the topics of this run, whichever request made them, and hands over what was recorded.
-    pub(crate) fn close(mut self) -> (Vec<Step>, Result<(), String>) {
+    /// Deletes the topics of this run, whichever request made them, and hands over what was recorded, and whether their
+    /// leaders stayed.
+    pub(crate) fn close(mut self) -> (Vec<Step>, Result<bool, String>) {
         let cleaned = self.delete_topics();
         (self.steps, cleaned)
     }
@@ -181,8 +184,8 @@ impl Session {
     }
 
     fn reopen(&mut self) -> Result<(), String> {
-        self.recorded =
-            Connection::open(self.broker).map_err(|error| format!("cannot connect again: {error}"))?;
+        self.recorded = Connection::open(self.broker.address)
+            .map_err(|error| format!("cannot connect again: {error}"))?;
         Ok(())
     }
 

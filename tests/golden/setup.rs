@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    MetadataResponse, TopicName,
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, MetadataResponse, TopicName,
 };
 use kafka_protocol::protocol::Request;
 
@@ -19,6 +21,7 @@ use crate::wire::{Reply, decode};
 const SETTLE_DEADLINE: Duration = Duration::from_secs(20);
 const SETTLE_PAUSE: Duration = Duration::from_millis(5);
 const REQUEST_TIMEOUT_MS: i32 = 10_000;
+const INVALID_REPLICA_ASSIGNMENT: i16 = 39;
 
 impl Session {
     /// Asks without recording, at the newest version that the codec knows.
@@ -68,18 +71,31 @@ impl Session {
         let config = |&(key, value): &(&str, &str)| {
             CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
         };
-        let topic = CreatableTopic::default()
-            .with_name(self.name(name))
-            .with_num_partitions(partitions)
-            .with_replication_factor(1)
-            .with_configs(configs.iter().map(config).collect());
+        let mut topic = CreatableTopic::default().with_name(self.name(name));
+        if self.broker.nodes == 1 {
+            topic = topic.with_num_partitions(partitions).with_replication_factor(1);
+        } else {
+            topic = topic.with_num_partitions(-1).with_replication_factor(-1);
+            topic.assignments = (0..partitions).map(|partition| self.everywhere(partition)).collect();
+        }
+        let topic = topic.with_configs(configs.iter().map(config).collect());
         let request =
             CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(REQUEST_TIMEOUT_MS);
-        let response = self.ask(&request)?;
+        // A node that has just joined is not known to all yet.
+        let made = |response: &CreateTopicsResponse| {
+            response.topics.iter().all(|made| made.error_code != INVALID_REPLICA_ASSIGNMENT)
+        };
+        let response = self.ask_until(&request, made)?;
         match response.topics.first() {
             Some(made) if made.error_code == 0 => self.await_topic(name, partitions),
             _ => Err(format!("topic {name} was not made: {response:?}")),
         }
+    }
+
+    /// On all nodes, and led by the one that is asked, the first.
+    fn everywhere(&self, partition: i32) -> CreatableReplicaAssignment {
+        let nodes = (1..=self.broker.nodes).map(BrokerId).collect();
+        CreatableReplicaAssignment::default().with_partition_index(partition).with_broker_ids(nodes)
     }
 
     /// Waits until a topic that is being made has `partitions` partitions whose leader answers, and learns its id.
@@ -138,17 +154,21 @@ impl Session {
         Ok((response.producer_id.0, response.producer_epoch))
     }
 
-    /// Deletes the topics of this run, whichever request made them.
-    pub(crate) fn delete_topics(&mut self) -> Result<(), String> {
+    /// Deletes the topics of this run, whichever request made them. `false`: other nodes led some of them meanwhile,
+    /// so what was recorded has other epochs than the scripts reckon with.
+    pub(crate) fn delete_topics(&mut self) -> Result<bool, String> {
         let all = self.ask(&MetadataRequest::default().with_topics(None))?;
-        let names = all.topics.into_iter().filter_map(|topic| topic.name);
-        let ours = names.filter(|name| name.contains(&self.names.unique));
+        let mut ours = all.topics;
+        ours.retain(|topic| topic.name.as_ref().is_some_and(|name| name.contains(&self.names.unique)));
+        let mut partitions = ours.iter().flat_map(|topic| &topic.partitions);
+        let is_steady = self.broker.nodes == 1 || partitions.all(|p| p.leader_epoch == self.names.epoch);
+        let ours = ours.into_iter().filter_map(|topic| topic.name);
         let states: Vec<_> = ours.map(|name| DeleteTopicState::default().with_name(Some(name))).collect();
         if !states.is_empty() {
             let request =
                 DeleteTopicsRequest::default().with_topics(states).with_timeout_ms(REQUEST_TIMEOUT_MS);
             self.ask(&request)?;
         }
-        Ok(())
+        Ok(is_steady)
     }
 }
