@@ -344,6 +344,25 @@ fn the_architecture_is_short_and_knows_every_room() {
 }
 
 #[test]
+fn every_test_that_the_page_of_faults_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/faults.md")).unwrap();
+    let sources: Vec<Source> = ["src", "tests"].into_iter().flat_map(sources).collect();
+    let mut offences = Vec::new();
+    for quoted in text.split('`').skip(1).step_by(2).filter(|quoted| *quoted != "G/x") {
+        let is_there = match quoted.strip_prefix("G/") {
+            Some(golden) => root.join(format!("tests/golden/transcripts/{golden}.txt")).exists(),
+            None if quoted.contains('/') || quoted.contains('-') => root.join(quoted).exists(),
+            None => sources.iter().any(|source| source.code.contains(&format!("fn {quoted}("))),
+        };
+        if !is_there {
+            offences.push(quoted.to_owned());
+        }
+    }
+    check("docs/faults.md", &offences);
+}
+
+#[test]
 fn comments_and_literals_are_not_taken_for_code() {
     let text = "let a = \"todo!\"; // dbg!\nlet c = '\"'; let r = r#\"a \" dbg!\"#; /* todo! */ let l: &'static str = b\"\\\"todo!\";";
     let code = blanked(text);
