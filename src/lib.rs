@@ -4,8 +4,10 @@
 //! `agent` builds a node · `kafka` is the door for Kafka clients · `broker` waits for what they ask ·
 //! `cluster` agrees · `coordinator` decides for groups · `partition` keeps a partition's rules ·
 //! `storage` keeps bytes · `keys` knows configuration keys · `wire` and `model` are the words.
+//! `tls` has certificates for every door.
 //! Beside them `cli` is the command line for people, over `client`.
 
+pub mod access;
 pub mod agent;
 pub mod broker;
 pub mod cli;
@@ -20,4 +22,5 @@ pub mod model;
 pub mod partition;
 pub mod peer;
 pub mod storage;
+pub mod tls;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! The `bateau` binary: a node (flags to [`Config`], [`Config`] to [`Agent`], signals to its end), or a command for people.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 use bateau::agent::{Agent, recover_metadata};
 use bateau::cli;
 use bateau::config::{Config, LogFormat, ServeFlags};
+use bateau::model::SecurityProtocol;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use futures_util::future::BoxFuture;
@@ -122,16 +124,23 @@ async fn serve(config: &Config) -> ExitCode {
 /// Says on standard output what listens where.
 fn announce(agent: &Agent) {
     let cluster = agent.broker().cluster_id_text();
-    let (kafka, data) = (agent.kafka, agent.data_dir.display());
-    tracing::info!(node = agent.node_id, %cluster, %kafka, %data, "serving");
-    let said = writeln!(
-        std::io::stdout(),
-        "bateau {}, node {} of cluster {cluster}\n  kafka   {kafka}\n  data    {data}\n\
-         try: echo hello | kcat -b {kafka} -t demo -P && kcat -b {kafka} -t demo -C -e",
-        env!("CARGO_PKG_VERSION"),
-        agent.node_id,
-    );
-    if let Err(error) = said {
+    let data = agent.data_dir.display();
+    tracing::info!(node = agent.node_id, %cluster, kafka = ?agent.kafka, %data, "serving");
+    let mut text =
+        format!("bateau {}, node {} of cluster {cluster}\n", env!("CARGO_PKG_VERSION"), agent.node_id);
+    for (name, protocol, address) in &agent.kafka {
+        let shown = match protocol {
+            SecurityProtocol::Plaintext => String::new(),
+            protocol if protocol.name() == name => format!("  {name}"),
+            protocol => format!("  {} ({name})", protocol.name()),
+        };
+        _ = writeln!(text, "  kafka   {address}{shown}");
+    }
+    _ = writeln!(text, "  data    {data}");
+    if let [(_, SecurityProtocol::Plaintext, kafka)] = &agent.kafka[..] {
+        _ = writeln!(text, "try: echo hello | kcat -b {kafka} -t demo -P && kcat -b {kafka} -t demo -C -e");
+    }
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
         tracing::debug!(%error, "nobody reads standard output");
     }
 }
@@ -171,7 +180,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         let said = error.to_string();
         // Some errors name their cause themselves.
         if !text.contains(&said) {
-            text = text + ": " + &said;
+            text.push_str(": ");
+            text.push_str(&said);
         }
         cause = error.source();
     }

@@ -1,6 +1,9 @@
 //! Builds a node in order, runs it, and takes it down in reverse. The only room that knows all.
 
+mod certificates;
 mod control;
+mod doors;
+mod files;
 mod formation;
 mod neighbours;
 mod recovery;
@@ -16,12 +19,17 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::broker::controller::Register;
-use crate::broker::{Broker, BrokerError};
+use crate::broker::{Broker, BrokerError, check_super_users};
 use crate::cluster::{Clock, LogError, MetadataLog, NodeStorage};
 use crate::config::{Config, HostPort};
 use crate::gossip::GossipError;
 use crate::kafka::{ForwardedRequests, KafkaServer, Limits};
+use crate::model::SecurityProtocol;
 use crate::storage::{DataDir, Disk, During, Flusher, RealDisk, StorageError, Votes};
+use crate::tls::{PrincipalRulesError, TlsError};
+use doors::Doors;
+pub use files::FileError;
+use files::Files;
 use neighbours::Neighbours;
 pub use recovery::{StoppedMetadata, recover_metadata};
 
@@ -40,8 +48,8 @@ const CLOSE_WITHIN: Duration = Duration::from_mins(1);
 pub struct Agent {
     pub node_id: i32,
     pub cluster_id: Uuid,
-    /// Where Kafka clients are served.
-    pub kafka: SocketAddr,
+    /// Where Kafka clients are served: each listener's name, protocol and address.
+    pub kafka: Vec<(String, SecurityProtocol, SocketAddr)>,
     pub data_dir: PathBuf,
     /// Where other nodes find this one's gossip, if it is part of a cluster.
     pub gossip: Option<SocketAddr>,
@@ -78,6 +86,12 @@ pub enum StartError {
     Thread(#[source] std::io::Error),
     #[error("gossip does not start")]
     Gossip(#[source] GossipError),
+    #[error("users, policies or keys of tokens cannot be used")]
+    File(#[source] FileError),
+    #[error("ssl.principal.mapping.rules are wrong")]
+    PrincipalRules(#[source] PrincipalRulesError),
+    #[error("TLS of clients cannot begin")]
+    Tls(#[source] TlsError),
     #[error("cannot listen on {address}")]
     Listen {
         address: HostPort,
@@ -94,6 +108,12 @@ fn wall_clock() -> Clock {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "certificates are good from one date to another")]
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
 impl Agent {
     /// Starts a node: data directory, metadata, broker, doors. Waits for as long as there is no majority of the nodes that
     /// agree on the metadata; whoever drops the future ends that.
@@ -105,9 +125,7 @@ impl Agent {
         let flusher = Flusher::new(FLUSHER_THREADS);
         let (data_dir, votes) = open_storage(config, &flusher)?;
         // The door is opened before the node registers: only then its port is known.
-        let address = config.kafka.clone();
-        let listening = KafkaServer::listen(config.kafka.to_bind()).await;
-        let (listener, kafka) = listening.map_err(|source| StartError::Listen { address, source })?;
+        let doors = Doors::open(config).await?;
         let name = config.node_name.clone().unwrap_or_else(|| "bateau".into());
         let neighbours = Neighbours::open(config, &name, &data_dir.meta()).await?;
         let identity = formation::identity(config, &data_dir, &neighbours).await?;
@@ -125,8 +143,7 @@ impl Agent {
         let failed = Arc::clone(&storage.failed);
         let metadata = MetadataLog::start(storage.clone(), identity.metadata_replica, identity.is_founder);
         let metadata = Arc::new(metadata.await.map_err(StartError::Metadata)?);
-        let advertised = advertised(config, kafka);
-        let keys = static_keys(config, identity.node_id, kafka, &advertised);
+        let keys = static_keys(config, identity.node_id, &doors);
         let broker = Broker::new(identity.node_id, storage.clone(), Arc::clone(&metadata), keys);
         let (closing, is_closing) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -136,8 +153,7 @@ impl Agent {
         let register = Register {
             node: identity.node_id,
             directory_id: storage.data_dir.meta().directory_id.as_bytes().to_vec(),
-            kafka_host: advertised.host,
-            kafka_port: advertised.port.into(),
+            endpoints: doors.endpoints(),
             rack: config.settings.rack.clone(),
             rpc_addr: neighbours.rpc_addr.clone(),
         };
@@ -148,8 +164,17 @@ impl Agent {
             () = failed.notified() => return Err(StartError::Votes),
         }
         broker.begin();
+        check_super_users(&broker.settings().security.super_users).map_err(StartError::Register)?;
+        let files = Files::load(config, &broker).map_err(StartError::File)?;
+        tasks.spawn(files.keep(broker.clone(), is_closing.clone()));
         set_strays_aside(&broker, &storage.data_dir);
-        let server = KafkaServer::new(listener, broker.clone(), Limits::of(&broker.settings()));
+        let kafka = doors.addresses();
+        let (listeners, certificates) = doors.into_listeners();
+        let server = KafkaServer::new(listeners, broker.clone(), Limits::of(&broker.settings()));
+        if let Some(certificates) = certificates {
+            let until = is_closing.clone();
+            tasks.spawn(async move { certificates::keep(&certificates, until, unix_seconds).await });
+        }
         tasks.spawn(server.run(is_closing.clone()));
         let maintained = broker.clone();
         tasks.spawn(async move { maintained.maintain(is_closing).await });
@@ -262,25 +287,11 @@ fn set_strays_aside(broker: &Broker, data_dir: &DataDir) {
     }
 }
 
-fn advertised(config: &Config, bound: SocketAddr) -> HostPort {
-    let mut advertised = config.advertised.clone();
-    if advertised.port == 0 {
-        advertised.port = bound.port();
-    }
-    advertised
-}
-
 /// Broker keys as given, with those that follow from flags, so that tools see them.
-fn static_keys(
-    config: &Config,
-    node: i32,
-    bound: SocketAddr,
-    advertised: &HostPort,
-) -> BTreeMap<String, String> {
+fn static_keys(config: &Config, node: i32, doors: &Doors) -> BTreeMap<String, String> {
     let mut keys = config.keys.clone();
-    let host = HostPort { host: config.kafka.host.clone(), port: bound.port() };
-    keys.insert("listeners".into(), format!("PLAINTEXT://{host}"));
-    keys.insert("advertised.listeners".into(), format!("PLAINTEXT://{advertised}"));
+    keys.insert("listeners".into(), doors.bound());
+    keys.insert("advertised.listeners".into(), doors.advertised());
     keys.insert("node.id".into(), node.to_string());
     keys.insert("broker.id".into(), node.to_string());
     keys.insert("log.dirs".into(), config.data_dir.display().to_string());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::recovery::GoAlone;
 use super::{Broker, BrokerError};
-use crate::cluster::{METADATA_TOPIC_ID, PartitionKey, Service, Verbs};
+use crate::cluster::{Endpoint, METADATA_TOPIC_ID, PartitionKey, Service, Verbs};
 use crate::model::TopicId;
 use crate::peer::{Hello, Lane};
 
@@ -58,10 +58,8 @@ pub struct Register {
     pub node: i32,
     #[prost(bytes = "vec", tag = "2")]
     pub directory_id: Vec<u8>,
-    #[prost(string, tag = "3")]
-    pub kafka_host: String,
-    #[prost(uint32, tag = "4")]
-    pub kafka_port: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub endpoints: Vec<Endpoint>,
     #[prost(string, optional, tag = "5")]
     pub rack: Option<String>,
     #[prost(string, tag = "6")]

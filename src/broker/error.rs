@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::ResourceKind;
 use crate::cluster::{GroupError, LogError};
 use crate::keys::KeyError;
 use crate::model::topic::TopicNameError;
@@ -80,6 +81,8 @@ pub enum BrokerError {
     LogUnavailable { partition: String, reason: String },
     #[error(transparent)]
     Storage(Arc<StorageError>),
+    #[error("not authorized to access {}", kind.name())]
+    Denied { kind: ResourceKind },
     #[error("this node is closing")]
     Closing,
 }

@@ -6,6 +6,7 @@ pub mod controller;
 mod error;
 mod fetch;
 mod groups;
+mod guard;
 mod led;
 mod log_dirs;
 mod maintenance;
@@ -36,6 +37,7 @@ pub use controller::ServeKafka;
 pub use error::BrokerError;
 pub use fetch::{FetchPartition, FetchPlan, FetchedPartition, Isolation};
 pub use groups::GroupOffset;
+pub use guard::{KnownUsers, check_super_users};
 pub use log_dirs::{LogDir, LogSize};
 pub use offsets::{FoundOffset, OffsetSpec};
 pub use produce::{Acks, PendingAppend, Produced};
@@ -51,6 +53,7 @@ use crate::keys::{BrokerSettings, TopicSettings};
 use crate::model::{LeaderEpoch, PartitionId};
 use crate::storage::DataDir;
 use groups::Coordinators;
+use guard::Guard;
 use producer_ids::ProducerIds;
 use settings::Settings;
 use space::Space;
@@ -76,6 +79,7 @@ struct Inner {
     space: Space,
     data_dir: Arc<DataDir>,
     producer_ids: ProducerIds,
+    guard: Guard,
     coordinators: Coordinators,
     turned_away: Arc<TurnedAway>,
     kafka: OnceLock<Arc<dyn ServeKafka>>,
@@ -120,6 +124,7 @@ impl Broker {
             space,
             data_dir: storage.data_dir,
             producer_ids: ProducerIds::default(),
+            guard: Guard::default(),
             coordinators: Coordinators::default(),
             turned_away: Arc::default(),
             kafka: OnceLock::new(),

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::controller::{Join, Joined, Register, Verb};
 use super::reassignments::replaced_replicas;
 use super::{Broker, BrokerError};
-use crate::cluster::{Command, MetadataImage, NodeImage, NodeRemoved, incarnation_of, metadata_replica};
+use crate::cluster::{
+    Command, MetadataImage, NodeImage, NodeRemoved, SecretMade, incarnation_of, metadata_replica,
+};
 
 impl Broker {
     /// Makes this node and its address known to the cluster.
@@ -61,8 +63,7 @@ impl Broker {
         let node = NodeImage {
             id,
             directory_id,
-            kafka_host: String::new(),
-            kafka_port: 0,
+            endpoints: Vec::new(),
             rack: before.and_then(|before| before.rack.clone()),
             rpc_addr: join.rpc_addr,
             metadata_replica: metadata_replica(id, incarnation),
@@ -87,13 +88,14 @@ impl Broker {
                 reason: format!("node {} is registered with directory {}", before.id, before.directory_id),
             });
         }
-        let kafka_port = u16::try_from(register.kafka_port)
-            .map_err(|_| BrokerError::InvalidRequest { reason: format!("port {}", register.kafka_port) })?;
+        if let Some(wrong) = register.endpoints.iter().find(|endpoint| u16::try_from(endpoint.port).is_err())
+        {
+            return Err(BrokerError::InvalidRequest { reason: format!("port {}", wrong.port) });
+        }
         let node = NodeImage {
             id: register.node,
             directory_id,
-            kafka_host: register.kafka_host,
-            kafka_port,
+            endpoints: register.endpoints,
             rack: register.rack,
             rpc_addr: register.rpc_addr,
             metadata_replica: before
@@ -103,6 +105,10 @@ impl Broker {
             return Ok(());
         }
         let mut commands = vec![node.registered()];
+        if image.secret.is_empty() {
+            let secret = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()].concat();
+            commands.push(Command::SecretMade(SecretMade { secret }));
+        }
         let mut after = MetadataImage::clone(&image);
         after.nodes.insert(node.id, node);
         commands.extend(self.grown_topics(&after));

@@ -68,8 +68,7 @@ impl Node {
         let register = Register {
             node: 1,
             directory_id: meta.directory_id.as_bytes().to_vec(),
-            kafka_host: "localhost".into(),
-            kafka_port: 9092,
+            endpoints: vec![crate::cluster::Endpoint::default()],
             rack: None,
             rpc_addr: String::new(),
         };

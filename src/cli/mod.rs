@@ -4,6 +4,7 @@
 //! Exit codes: 0 done; 1 the broker, the network or a file said no; 2 the command line is wrong.
 
 mod bench;
+mod certs;
 mod clock;
 mod cluster;
 mod completions;
@@ -52,6 +53,8 @@ pub enum Command {
     Partition(partition::PartitionCommand),
     /// Measure rates and latencies of a broker
     Bench(Box<bench::BenchCommand>),
+    /// Make a development CA and certificates of it; show what is in a certificate
+    Certs(certs::CertsCommand),
 }
 
 /// Runs one command to its end. `on_stopped` is for the one that is about a node that does not run.
@@ -65,6 +68,7 @@ pub async fn run(command: Command, on_stopped: OnStopped) -> ExitCode {
         Command::Cluster(command) => command.run(on_stopped).await,
         Command::Partition(command) => command.run().await,
         Command::Bench(command) => command.run().await,
+        Command::Certs(command) => command.run(),
     };
     match done {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,

@@ -89,8 +89,7 @@ mod tests {
             let node = NodeImage {
                 id: *id,
                 directory_id: uuid::Uuid::nil(),
-                kafka_host: "h".into(),
-                kafka_port: 1,
+                endpoints: vec![crate::cluster::Endpoint::default()],
                 rack: rack.map(str::to_owned),
                 rpc_addr: String::new(),
                 metadata_replica: 0,

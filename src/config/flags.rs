@@ -66,6 +66,34 @@ pub struct ServeFlags {
     #[arg(long, value_name = "HEX", env = "BATEAU_GOSSIP_KEY", hide_env_values = true)]
     pub gossip_key: Option<String>,
 
+    /// The certificate of this node for clients, in PEM, its chain behind it; read again when it changes
+    #[arg(long, value_name = "FILE", env = "BATEAU_SERVER_TLS_CERT_FILE")]
+    pub server_tls_cert_file: Option<PathBuf>,
+    /// The key of --server-tls-cert-file
+    #[arg(long, value_name = "FILE", env = "BATEAU_SERVER_TLS_KEY_FILE")]
+    pub server_tls_key_file: Option<PathBuf>,
+    /// CAs whose certificates clients may show (see ssl.client.auth)
+    #[arg(long, value_name = "FILE", env = "BATEAU_SERVER_TLS_CA_FILE")]
+    pub server_tls_ca_file: Option<PathBuf>,
+    /// The certificate that this node shows other nodes, for both sides of a connection; with it, nodes speak only TLS
+    #[arg(long, value_name = "FILE", env = "BATEAU_PEER_TLS_CERT_FILE")]
+    pub peer_tls_cert_file: Option<PathBuf>,
+    /// The key of --peer-tls-cert-file
+    #[arg(long, value_name = "FILE", env = "BATEAU_PEER_TLS_KEY_FILE")]
+    pub peer_tls_key_file: Option<PathBuf>,
+    /// CAs whose certificates other nodes must show
+    #[arg(long, value_name = "FILE", env = "BATEAU_PEER_TLS_CA_FILE")]
+    pub peer_tls_ca_file: Option<PathBuf>,
+    /// Users, a NAME:PASSWORD on each line, for SASL; nobody but this node's user and group may read it
+    #[arg(long, value_name = "FILE", env = "BATEAU_USERS_FILE")]
+    pub users_file: Option<PathBuf>,
+    /// A Casbin model of who may do what; with it, clients may do only what they are allowed to
+    #[arg(long, value_name = "FILE", env = "BATEAU_ACL_MODEL_FILE")]
+    pub acl_model_file: Option<PathBuf>,
+    /// The policy of --acl-model-file; read again when it changes
+    #[arg(long, value_name = "FILE", env = "BATEAU_ACL_POLICY_FILE")]
+    pub acl_policy_file: Option<PathBuf>,
+
     // Accepted for what comes later; it binds nothing yet.
     #[arg(long, hide = true, env = "BATEAU_HTTP_ADDR")]
     pub http_addr: Option<String>,
@@ -136,6 +164,15 @@ impl ServeFlags {
             "rack" => fill(&mut self.rack, text()?),
             "gossip-key" => fill(&mut self.gossip_key, text()?),
             "http-addr" => fill(&mut self.http_addr, text()?),
+            "server-tls-cert-file" => fill(&mut self.server_tls_cert_file, text()?.into()),
+            "server-tls-key-file" => fill(&mut self.server_tls_key_file, text()?.into()),
+            "server-tls-ca-file" => fill(&mut self.server_tls_ca_file, text()?.into()),
+            "peer-tls-cert-file" => fill(&mut self.peer_tls_cert_file, text()?.into()),
+            "peer-tls-key-file" => fill(&mut self.peer_tls_key_file, text()?.into()),
+            "peer-tls-ca-file" => fill(&mut self.peer_tls_ca_file, text()?.into()),
+            "users-file" => fill(&mut self.users_file, text()?.into()),
+            "acl-model-file" => fill(&mut self.acl_model_file, text()?.into()),
+            "acl-policy-file" => fill(&mut self.acl_policy_file, text()?.into()),
             "node-id" => fill(&mut self.node_id, number(value)?),
             "rpc-port" => fill(&mut self.rpc_port, number(value)?),
             "bootstrap" => self.bootstrap |= value.as_bool().ok_or("must be true or false")?,

@@ -5,17 +5,19 @@
 mod address;
 mod cluster;
 mod flags;
+mod listeners;
+mod security;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use address::{AddressError, HostPort};
 pub use cluster::ClusterConfig;
 pub use flags::{LogFormat, ServeFlags};
+pub use listeners::ListenerConfig;
+pub use security::{SecurityConfig, TlsFiles};
 
 use crate::keys::{BrokerSettings, Overrides, static_layer};
 
-const DEFAULT_KAFKA: &str = "127.0.0.1:9092";
 const DEFAULT_DATA_DIR: &str = "bateau-data";
 
 /// A node's settings at start, checked.
@@ -25,9 +27,9 @@ pub struct Config {
     pub node_name: Option<String>,
     /// Given, or the number at the end of the node's name; else the data directory's.
     pub node_id: Option<i32>,
-    pub kafka: HostPort,
-    /// Where clients are told to find it; port 0: the port that was bound.
-    pub advertised: HostPort,
+    /// At least one.
+    pub listeners: Vec<ListenerConfig>,
+    pub security: SecurityConfig,
     /// `None`: this node is a cluster of its own, and nobody can join it.
     pub cluster: Option<ClusterConfig>,
     /// Kafka's broker keys, canonical.
@@ -102,19 +104,8 @@ impl Config {
             }
         };
         let keys = static_layer(pairs()).unwrap_or_default();
-        let kafka = listener(flags.kafka_addr.as_deref(), &keys, "listeners", problems)
-            .or_else(|| HostPort::parse(DEFAULT_KAFKA).ok())?;
-        let given = listener(flags.advertised_kafka_addr.as_deref(), &keys, "advertised.listeners", problems);
-        if given.is_none() && kafka.is_wildcard() {
-            problems.0.push(format!(
-                "--kafka-addr {kafka} is a wildcard, which clients cannot connect to: \
-                 say with --advertised-kafka-addr HOST:PORT where they find this node"
-            ));
-        }
-        if given.as_ref().is_some_and(HostPort::is_wildcard) {
-            problems.0.push("--advertised-kafka-addr must not be a wildcard: clients connect to it".into());
-        }
-        let advertised = given.unwrap_or_else(|| kafka.clone());
+        let listeners = listeners::check(&flags, &settings, &keys, problems);
+        let security = SecurityConfig::check(&flags, &settings, &listeners, problems);
         let node_id = node_id(&flags, &settings, problems);
         let data_dir = data_dir(&flags, &settings, problems);
         let cluster = ClusterConfig::check(&flags, problems);
@@ -123,8 +114,8 @@ impl Config {
             data_dir,
             node_name,
             node_id,
-            kafka,
-            advertised,
+            listeners,
+            security,
             cluster,
             keys,
             settings,
@@ -132,27 +123,6 @@ impl Config {
             log_format,
         })
     }
-}
-
-/// The address that a flag, or else Kafka's key, gives.
-fn listener(
-    flag: Option<&str>,
-    keys: &BTreeMap<String, String>,
-    key: &str,
-    problems: &mut Problems,
-) -> Option<HostPort> {
-    let flag_name = if key == "listeners" { "--kafka-addr" } else { "--advertised-kafka-addr" };
-    if let Some(text) = flag {
-        return problems.keep(&format!("{flag_name} {text}"), HostPort::parse(text));
-    }
-    let text = keys.get(key).filter(|text| !text.is_empty())?;
-    let Some(address) = text.strip_prefix("PLAINTEXT://").filter(|address| !address.contains(',')) else {
-        problems
-            .0
-            .push(format!("--set {key}={text}: one listener, PLAINTEXT://HOST:PORT, is supported so far"));
-        return None;
-    };
-    problems.keep(&format!("--set {key}={text}"), HostPort::parse(address))
 }
 
 fn node_id(flags: &ServeFlags, settings: &BrokerSettings, problems: &mut Problems) -> Option<i32> {
@@ -203,8 +173,9 @@ mod tests {
     #[test]
     fn nothing_said_is_a_node_on_loopback() {
         let config = gather(&[]).unwrap();
-        assert_eq!(config.kafka.to_string(), "127.0.0.1:9092");
-        assert_eq!(config.advertised, config.kafka);
+        let [only] = &config.listeners[..] else { panic!("{config:?}") };
+        assert_eq!(only.bind.to_string(), "127.0.0.1:9092");
+        assert_eq!(only.advertised, only.bind);
         assert_eq!(config.data_dir, PathBuf::from("bateau-data"));
         assert_eq!(config.node_id, None);
     }

@@ -14,7 +14,8 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::api::{Api, Begun, BoxFuture, Order, Reply, RequestError};
+use super::api::{Api, Begun, BoxFuture, Order, Reply, RequestError, ResponseFrame};
+use super::authentication::{REFUSED_AFTER, REQUEST_BYTES_MAX, Told};
 use super::complaints::Complaints;
 use super::context::Context;
 use super::ended::Ended;
@@ -44,6 +45,8 @@ pub(super) struct Connection {
     context: Context,
     /// How long a connection without requests is kept.
     idle_max: Duration,
+    /// The largest request, once it is known who the client is; `None`: it is.
+    allowed_later: Option<usize>,
 }
 
 impl Connection {
@@ -53,9 +56,12 @@ impl Connection {
         (requests, answers): (Arc<RequestMemory>, Arc<AnswerMemory>),
         limits: &super::Limits,
     ) -> Self {
+        let (most, is_settled) = (limits.request_bytes_max, context.is_settled());
+        let at_first = if is_settled { most } else { most.min(REQUEST_BYTES_MAX) };
         Self {
             socket,
-            inbox: Inbox::new(limits.request_bytes_max, requests),
+            inbox: Inbox::new(at_first, requests),
+            allowed_later: (!is_settled).then_some(most),
             outbox: Outbox::new(answers),
             context,
             idle_max: limits.idle_max.unwrap_or(FOR_EVER),
@@ -140,7 +146,11 @@ impl Connection {
         pending: &mut VecDeque<Pending>,
         stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Result<(), Ended> {
+        if self.context.authentication(|authentication| authentication.takes_bare()) {
+            return self.bare(&frame).await;
+        }
         self.context.request = RequestHeader::take(&mut frame).map_err(RequestError::from)?;
+        self.context.admits()?;
         let api = match Api::serving(APIS, &self.context.request) {
             Ok(api) => api,
             Err(error) if self.context.request.api == ApiKey::ApiVersions => {
@@ -161,12 +171,42 @@ impl Connection {
             (api.begin)(&self.context, frame).await?
         };
         match begun {
-            Begun::Done(reply) => self.answer(Ok(reply)).await,
+            Begun::Done(reply) => {
+                self.answer(Ok(reply)).await?;
+                self.look_who_it_is().await
+            }
             Begun::Later(reply) => {
                 pending.push_back((reply, charge));
                 Ok(())
             }
         }
+    }
+
+    /// A message of SASL that comes in no request, and is answered in none.
+    async fn bare(&mut self, message: &[u8]) -> Result<(), Ended> {
+        match self.context.step(message) {
+            Some(Told::Challenge(bytes) | Told::Welcome(bytes, _)) => {
+                self.answer(Ok(Reply::Frame(ResponseFrame::bare(&bytes)))).await?;
+                self.look_who_it_is().await
+            }
+            Some(Told::Refused(_)) | None => {
+                tokio::time::sleep(REFUSED_AFTER).await;
+                Err(Ended::AuthenticationFailed)
+            }
+        }
+    }
+
+    /// After an answer that may have settled who the client is.
+    async fn look_who_it_is(&mut self) -> Result<(), Ended> {
+        let Some(most) = self.allowed_later else { return Ok(()) };
+        if self.context.has_failed() {
+            self.outbox.flush(&self.socket).await?;
+            return Err(Ended::AuthenticationFailed);
+        }
+        if self.context.is_settled() {
+            self.inbox.allow(most);
+        }
+        Ok(())
     }
 
     /// A request that may wait: it ends early if the client goes, the server stops, or others need what `charge` holds.

@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::authentication::{Authentication, Told};
+use super::ended::Ended;
 use super::fetch_session::FetchSessions;
-use crate::broker::Broker;
+use crate::access::sasl::UnixMillis;
+use crate::access::{Memo, Operation, Resource};
+use crate::broker::{Broker, BrokerError};
+use crate::cluster::NodeImage;
 use crate::wire::header::RequestHeader;
 use crate::wire::response::ReplyTo;
 use crate::wire::{ApiKey, StrBytes};
@@ -16,11 +21,22 @@ use crate::wire::{ApiKey, StrBytes};
 pub(super) struct Context {
     pub(super) broker: Broker,
     pub(super) sessions: Arc<FetchSessions>,
-    pub(super) peer: SocketAddr,
+    pub(super) client: Client,
     pub(super) request: RequestHeader,
+    authentication: Mutex<Authentication>,
+    /// What the client may do, as far as it was asked.
+    memo: Mutex<Memo>,
     software: Mutex<Option<Software>>,
     /// Whether another node got the request and sent it here.
     is_forwarded: bool,
+}
+
+/// Whose connection it is.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) peer: SocketAddr,
+    /// The name of the listener that it came in on; empty if another node sent its request here.
+    pub(super) listener: Arc<str>,
 }
 
 /// What a client says it is. Source: KIP-511.
@@ -31,10 +47,26 @@ pub(super) struct Software {
 }
 
 impl Context {
-    pub(super) fn new(broker: Broker, sessions: Arc<FetchSessions>, peer: SocketAddr) -> Self {
+    pub(super) fn new(
+        broker: Broker,
+        sessions: Arc<FetchSessions>,
+        client: Client,
+        authentication: Authentication,
+    ) -> Self {
+        let memo = Mutex::new(Memo::new(authentication.principal().clone(), client.peer.ip().to_canonical()));
+        let authentication = Mutex::new(authentication);
         let request =
             RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id: 0, client_id: None };
-        Self { broker, sessions, peer, request, software: Mutex::new(None), is_forwarded: false }
+        Self {
+            broker,
+            sessions,
+            client,
+            request,
+            authentication,
+            memo,
+            software: Mutex::new(None),
+            is_forwarded: false,
+        }
     }
 
     /// The same for requests that other nodes send here, where the controller should be.
@@ -47,12 +79,95 @@ impl Context {
         !self.is_forwarded && !self.broker.is_controller()
     }
 
+    /// Where clients that come in as this one did find a node; `None`: nowhere.
+    pub(super) fn address(&self, node: &NodeImage) -> Option<(StrBytes, i32)> {
+        address(node, &self.client.listener)
+    }
+
     pub(super) fn version(&self) -> i16 {
         self.request.version
     }
 
     pub(super) fn reply_to(&self) -> ReplyTo {
         ReplyTo::from(&self.request)
+    }
+
+    /// Lets `look` at who the client is, or change it.
+    pub(super) fn authentication<T>(&self, look: impl FnOnce(&mut Authentication) -> T) -> T {
+        look(&mut self.authentication.lock())
+    }
+
+    /// Whether the request that is being handled may be served at all.
+    ///
+    /// # Errors
+    /// What ends the connection.
+    pub(super) fn admits(&self) -> Result<(), Ended> {
+        self.authentication.lock().admits(self.request.api)
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.authentication.lock().is_settled()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.authentication.lock().has_failed()
+    }
+
+    /// Takes a message of an exchange; what to tell, or `None`, if there is no exchange.
+    pub(super) fn step(&self, message: &[u8]) -> Option<Told> {
+        let directory = self.broker.directory();
+        let now = UnixMillis(self.broker.now_ms());
+        let max_reauth_ms = self.broker.settings().security.max_reauth_ms.unwrap_or(0);
+        let told = self.authentication.lock().step(message, &directory, now, max_reauth_ms);
+        if let Some(Told::Welcome(..)) = &told {
+            self.recognise();
+        }
+        told
+    }
+
+    /// From now on the client may do what its principal may.
+    fn recognise(&self) {
+        let principal = self.authentication.lock().principal().clone();
+        let mut memo = self.memo.lock();
+        if *memo.principal() != principal {
+            *memo = Memo::new(principal, memo.host());
+        }
+    }
+
+    /// Whether the client may do this. A refusal is audited.
+    pub(super) fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let Some(authorizer) = self.broker.authorizer() else { return true };
+        let mut memo = self.memo.lock();
+        let is_allowed = memo.allows(Some(&authorizer), operation, resource);
+        if !is_allowed {
+            let (principal, host) = (memo.principal(), memo.host());
+            let decision = authorizer.decide(principal, host, operation, resource);
+            tracing::info!(
+                target: "bateau::audit", %principal, %host, operation = operation.name(), kind = resource.kind.name(),
+                resource = resource.name, api = ?self.request.api, %decision, "denied"
+            );
+        }
+        is_allowed
+    }
+
+    /// As [`Context::allows`], for what the client did not ask for by name: it is left out, and nobody hears of it.
+    pub(super) fn shows(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        let Some(authorizer) = self.broker.authorizer() else { return true };
+        self.memo.lock().allows(Some(&authorizer), operation, resource)
+    }
+
+    /// # Errors
+    /// [`BrokerError::Denied`] if the client may not do this.
+    pub(super) fn authorise(&self, operation: Operation, resource: Resource<'_>) -> Result<(), BrokerError> {
+        match self.allows(operation, resource) {
+            true => Ok(()),
+            false => Err(BrokerError::Denied { kind: resource.kind }),
+        }
+    }
+
+    /// What the client may do with a resource, as Kafka's bit set of operations (KIP-430).
+    pub(super) fn operations(&self, resource: Resource<'_>) -> i32 {
+        self.memo.lock().operations(self.broker.authorizer().as_deref(), resource)
     }
 
     /// Remembers what the client said with `ApiVersions`, for log lines.
@@ -65,4 +180,10 @@ impl Context {
         let software = self.software.lock();
         software.as_ref().map_or_else(String::new, |s| format!("{} {}", s.name, s.version))
     }
+}
+
+/// Where clients of `listener` find a node; `None`: nowhere.
+pub(super) fn address(node: &NodeImage, listener: &str) -> Option<(StrBytes, i32)> {
+    let endpoint = node.endpoint(listener)?;
+    Some((StrBytes::from_string(endpoint.host.clone()), i32::try_from(endpoint.port).unwrap_or_default()))
 }

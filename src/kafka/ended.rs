@@ -10,6 +10,7 @@ use super::api::RequestError;
 use super::complaints::Complaints;
 use super::context::Context;
 use crate::storage::StorageError;
+use crate::wire::ApiKey;
 use crate::wire::frame::FrameError;
 
 /// Why a connection ended.
@@ -31,6 +32,12 @@ pub(super) enum Ended {
     Stalled,
     #[error("an unacknowledged produce failed")]
     Unanswerable,
+    #[error("{api:?} was asked for by a client that has not said who it is")]
+    Unauthenticated { api: ApiKey },
+    #[error("the client did not say in time again who it is")]
+    SessionOver,
+    #[error("the client is not who it says it is")]
+    AuthenticationFailed,
     #[error("the socket failed")]
     Socket(#[source] io::Error),
     #[error("lent records could not be read")]
@@ -54,9 +61,17 @@ impl From<io::Error> for Ended {
 impl Ended {
     /// Logs the end: a warning if the client, or we, broke the protocol; so many at a time.
     pub(super) fn report(&self, context: &Context, complaints: &Complaints) {
-        let Context { peer, request, .. } = context;
-        if matches!(self, Self::Peer | Self::Idle(_) | Self::Shutdown | Self::Unanswerable | Self::Socket(_))
-        {
+        let (peer, request) = (&context.client.peer, &context.request);
+        if matches!(
+            self,
+            Self::Peer
+                | Self::Idle(_)
+                | Self::Shutdown
+                | Self::Unanswerable
+                | Self::Socket(_)
+                | Self::AuthenticationFailed
+                | Self::SessionOver
+        ) {
             return debug!(client = %peer, reason = %self, "connection closed");
         }
         let Some(not_logged) = complaints.may_say(Instant::now()) else { return };

@@ -8,6 +8,7 @@
     reason = "a new failure must choose its code"
 )]
 
+use crate::access::ResourceKind;
 use crate::broker::BrokerError;
 use crate::coordinator::GroupError;
 use crate::keys::KeyError;
@@ -120,6 +121,15 @@ impl From<&BrokerError> for ErrorCode {
             BrokerError::Check(error) => Self::from(error),
             BrokerError::Producer(error) => Self::from(error),
             BrokerError::LogUnavailable { .. } => Self::KafkaStorageError,
+            BrokerError::Denied { kind } => match kind {
+                ResourceKind::Topic => Self::TopicAuthorizationFailed,
+                ResourceKind::Group => Self::GroupAuthorizationFailed,
+                ResourceKind::TransactionalId => Self::TransactionalIdAuthorizationFailed,
+                ResourceKind::DelegationToken => Self::DelegationTokenAuthorizationFailed,
+                ResourceKind::Cluster | ResourceKind::User | ResourceKind::Any | ResourceKind::Unknown => {
+                    Self::ClusterAuthorizationFailed
+                }
+            },
             BrokerError::Storage(error) => Self::from(&**error),
         }
     }
@@ -228,7 +238,8 @@ fn words(error: &BrokerError) -> String {
         BrokerError::NoEligibleLeader { .. } => "Eligible topic partition leaders are not available.".into(),
         BrokerError::InvalidConfig(error @ KeyError::NotAList { .. }) => format!("{error}."),
         BrokerError::InvalidConfig(error) => error.to_string(),
-        BrokerError::InvalidPartitions { .. }
+        BrokerError::Denied { .. }
+        | BrokerError::InvalidPartitions { .. }
         | BrokerError::InvalidReplicaAssignment { .. }
         | BrokerError::NoReassignment { .. }
         | BrokerError::ControllerRefused { .. }

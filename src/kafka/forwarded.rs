@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::api::{Api, Begun, BoxFuture, Reply, RequestError, ResponseFrame};
-use super::context::Context;
+use super::authentication::{Authentication, Demands};
+use super::context::{Client, Context};
 use super::error::Refusal;
 use super::fetch_session::FetchSessions;
 use super::handlers::APIS;
@@ -57,7 +58,9 @@ impl From<HeaderError> for ForwardedError {
 impl ServeKafka for ForwardedRequests {
     fn serve(&self, broker: Broker, request: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
         let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let context = Context::new(broker, Arc::clone(&self.sessions), nobody).of_another_node();
+        let nobody = Client { peer: nobody, listener: "".into() };
+        let trusted = Authentication::new(Demands::Nothing, None);
+        let context = Context::new(broker, Arc::clone(&self.sessions), nobody, trusted).of_another_node();
         Box::pin(async move { serve(context, request).await.map_err(|error| error.to_string()) })
     }
 }

@@ -39,6 +39,11 @@ impl Inbox {
         Self { frames, charge: Charge::default(), memory, half_since: None, starved_since: None }
     }
 
+    /// From now on requests of up to `frame_max` bytes are taken.
+    pub(super) fn allow(&mut self, frame_max: usize) {
+        self.frames.allow(frame_max);
+    }
+
     /// Reads once what is there. 0: the peer has closed. Cancel safe.
     pub(super) async fn fill(&mut self, socket: &Socket) -> io::Result<usize> {
         let wanted = self.frames.room_wanted();

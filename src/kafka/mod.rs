@@ -7,6 +7,7 @@
 
 mod admission;
 mod api;
+mod authentication;
 mod complaints;
 mod connection;
 mod context;
@@ -22,4 +23,4 @@ mod server;
 mod socket;
 
 pub use forwarded::ForwardedRequests;
-pub use server::{KafkaServer, Limits};
+pub use server::{KafkaServer, Limits, Listener};

@@ -74,14 +74,14 @@ impl Outbox {
     async fn write(&mut self, socket: &Socket, more: bool) -> Result<(), Ended> {
         let bytes = std::mem::take(&mut self.gathered);
         let mut sent = socket.try_write(&bytes, more)?;
-        if sent == bytes.len() {
+        if sent == bytes.len() && socket.is_sent() {
             return Ok(());
         }
         let unread = self.memory.hold(bytes.len());
         let _unread = unread.map_err(|held| Ended::AnswersFull { held, bytes: bytes.len() })?;
         let start = Instant::now();
         let mut last = start;
-        while sent < bytes.len() {
+        while sent < bytes.len() || !socket.is_sent() {
             socket.writable_within(LOOK_EVERY).await?;
             let now = socket.try_write(&bytes[sent..], more)?;
             sent += now;
@@ -124,7 +124,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        (Socket::new(stream, stall_max).unwrap(), peer)
+        (Socket::plain(stream, stall_max).unwrap(), peer)
     }
 
     #[tokio::test]

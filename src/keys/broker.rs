@@ -1,4 +1,4 @@
-//! The table of broker keys that Bateau knows, but for those of logs and of groups beside it.
+//! The table of broker keys that Bateau knows, but for those of logs, of groups and of security beside it.
 //!
 //! Not here: keys of Kafka that Bateau does not have (`unsupported.rs`). A key of transactions enters the table on the
 //! day it works, not before: tools take what is described for what is done.
@@ -9,6 +9,7 @@ use super::kind::{
     Treatment, ZSTD_LEVEL,
 };
 use super::log::LOG_KEYS;
+use super::security::SECURITY_KEYS;
 
 /// One broker key.
 #[derive(Debug, Clone, Copy)]
@@ -126,14 +127,14 @@ static NODE_KEYS: &[BrokerKey] = &[
 
 /// All broker keys, each once, in no order that matters.
 pub fn broker_keys() -> impl Iterator<Item = &'static BrokerKey> {
-    LOG_KEYS.iter().chain(GROUP_KEYS).chain(NODE_KEYS)
+    LOG_KEYS.iter().chain(GROUP_KEYS).chain(NODE_KEYS).chain(SECURITY_KEYS)
 }
 
 /// The broker key of that name.
 pub fn broker_key(name: &str) -> Option<&'static BrokerKey> {
     let find =
         |keys: &'static [BrokerKey]| keys.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &keys[at]);
-    [LOG_KEYS, GROUP_KEYS, NODE_KEYS].into_iter().find_map(find)
+    [LOG_KEYS, GROUP_KEYS, NODE_KEYS, SECURITY_KEYS].into_iter().find_map(find)
 }
 
 impl BrokerKey {
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_sorted_by_name_and_every_key_is_found_once() {
-        for table in [LOG_KEYS, GROUP_KEYS, NODE_KEYS] {
+        for table in [LOG_KEYS, GROUP_KEYS, NODE_KEYS, SECURITY_KEYS] {
             assert!(table.is_sorted_by(|left, right| left.name < right.name));
         }
         let names: BTreeSet<_> = broker_keys().map(|key| key.name).collect();
@@ -219,6 +220,11 @@ mod tests {
             "log.dir",
             "log.flush.interval.messages",
             "process.roles",
+            // Kafka's authorizer reads these two itself, and lists neither.
+            "allow.everyone.if.no.acl.found",
+            "super.users",
+            "sasl.enabled.mechanisms",
+            "ssl.client.auth",
         ];
         let mut seen = 0;
         for line in include_str!("testdata/broker-keys.tsv").lines().skip(1) {

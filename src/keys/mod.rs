@@ -13,6 +13,7 @@ mod kind;
 mod layers;
 mod log;
 mod named;
+mod security;
 mod settings;
 mod topic;
 mod unsupported;
@@ -26,6 +27,8 @@ pub use error::KeyError;
 pub use kind::{Accepts, ConfigType, Shape, Treatment};
 pub use layers::{ConfigSource, Layers, Overrides};
 pub use named::{NamedKey, NamedResource};
-pub use settings::{BrokerSettings, CleanupPolicy, CompressionType, TimestampType, TopicSettings};
+pub use settings::{
+    BrokerSettings, CleanupPolicy, CompressionType, SecuritySettings, TimestampType, TopicSettings,
+};
 pub use topic::{TOPIC_KEYS, TopicKey, topic_key};
 pub use unsupported::is_unsupported;

@@ -151,6 +151,9 @@ pub struct BrokerSettings {
     pub listeners: Vec<String>,
     /// Empty: those of `listeners`.
     pub advertised_listeners: Vec<String>,
+    /// Listeners by name, and what is spoken there; as it was given.
+    pub listener_protocols: String,
+    pub security: SecuritySettings,
     /// `log.dirs`, else `log.dir`; empty if neither is given.
     pub log_dirs: Vec<String>,
     pub auto_create_topics: bool,
@@ -224,6 +227,8 @@ impl BrokerSettings {
             rack: values.text("broker.rack"),
             listeners: values.list("listeners"),
             advertised_listeners: values.list("advertised.listeners"),
+            listener_protocols: values.text("listener.security.protocol.map").unwrap_or_default(),
+            security: SecuritySettings::resolve(&values),
             log_dirs: if dirs.is_empty() { dir } else { dirs },
             auto_create_topics: values.flag("auto.create.topics.enable"),
             delete_topics: values.flag("delete.topic.enable"),
@@ -290,6 +295,51 @@ impl BrokerSettings {
             add(least, ">", most);
         }
         conflicts
+    }
+}
+
+/// Who clients are, and what they may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecuritySettings {
+    /// Whether ACLs are asked.
+    pub has_authorizer: bool,
+    pub allow_everyone_if_no_acl_found: bool,
+    /// As given: `User:NAME`, with semicolons between them.
+    pub super_users: String,
+    pub sasl_mechanisms: Vec<String>,
+    /// `None`: until a client's token is over, or for ever.
+    pub max_reauth_ms: Option<i64>,
+    pub client_auth: String,
+    pub principal_mapping_rules: String,
+    pub jwks_url: Option<String>,
+    pub jwks_refresh_ms: u64,
+    pub token_issuer: Option<String>,
+    /// Empty: any.
+    pub token_audience: Vec<String>,
+    pub token_scope_claim: String,
+    pub token_sub_claim: String,
+    pub token_clock_skew_seconds: u32,
+}
+
+impl SecuritySettings {
+    fn resolve(values: &BrokerValues) -> Self {
+        let text = |key| values.text(key).unwrap_or_default();
+        Self {
+            has_authorizer: !text("authorizer.class.name").is_empty(),
+            allow_everyone_if_no_acl_found: values.flag("allow.everyone.if.no.acl.found"),
+            super_users: text("super.users"),
+            sasl_mechanisms: values.list("sasl.enabled.mechanisms"),
+            max_reauth_ms: Some(values.number("connections.max.reauth.ms")).filter(|ms| *ms > 0),
+            client_auth: text("ssl.client.auth"),
+            principal_mapping_rules: text("ssl.principal.mapping.rules"),
+            jwks_url: values.text("sasl.oauthbearer.jwks.endpoint.url"),
+            jwks_refresh_ms: values.number("sasl.oauthbearer.jwks.endpoint.refresh.ms"),
+            token_issuer: values.text("sasl.oauthbearer.expected.issuer"),
+            token_audience: values.list("sasl.oauthbearer.expected.audience"),
+            token_scope_claim: text("sasl.oauthbearer.scope.claim.name"),
+            token_sub_claim: text("sasl.oauthbearer.sub.claim.name"),
+            token_clock_skew_seconds: values.number("sasl.oauthbearer.clock.skew.seconds"),
+        }
     }
 }
 

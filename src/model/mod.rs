@@ -4,11 +4,13 @@
 
 pub mod batch;
 pub mod compression;
+pub mod listener;
 pub mod offset;
 pub mod record;
 pub mod topic;
 
 pub use batch::{BatchError, BatchHeader};
+pub use listener::SecurityProtocol;
 pub use offset::{LeaderEpoch, Offset, RaftIndex};
 pub use topic::{PartitionId, TopicId, TopicName, TopicPartition};
 

@@ -39,6 +39,11 @@ pub struct FrameBuffer {
 }
 
 impl FrameBuffer {
+    /// From now on frames of up to `frame_max` bytes are taken.
+    pub fn allow(&mut self, frame_max: usize) {
+        self.frame_max = frame_max;
+    }
+
     /// Frames of up to `frame_max` bytes, size field excluded.
     pub fn new(frame_max: usize) -> Self {
         Self { bytes: BytesMut::new(), frame_max, proven: 0, spares: Vec::new() }

@@ -73,6 +73,14 @@ impl<R: Lent> ResponseFrame<R> {
         Self { head, tail: Vec::new(), tail_len: 0 }
     }
 
+    /// A token of SASL as it is, behind its size: what follows `SaslHandshake` v0.
+    pub fn bare(token: &[u8]) -> Self {
+        let mut head = BytesMut::with_capacity(4 + token.len());
+        head.put_i32(0);
+        head.put_slice(token);
+        Self { head, tail: Vec::new(), tail_len: 0 }.finish()
+    }
+
     /// A whole response around `message`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bateau::broker::controller::{Join, Register, join_message, joined};
 use bateau::broker::{Broker, BrokerError, LeaderView};
-use bateau::cluster::{Clock, Exchange, MetadataLog, NodeStorage, TopicImage, metadata_replica};
+use bateau::cluster::{Clock, Endpoint, Exchange, MetadataLog, NodeStorage, TopicImage, metadata_replica};
 use bateau::peer::{Hello, PeerSettings, Peers, VERSION};
 use bateau::storage::{CrashPolicy, DataDir, DirectoryMeta, Disk, Flusher, Identity, MemDisk, Votes};
 use futures_util::future::LocalBoxFuture;
@@ -290,8 +290,12 @@ async fn register(broker: &Broker, id: i32, directory_id: Uuid) -> Result<(), St
     let register = Register {
         node: id,
         directory_id: directory_id.as_bytes().to_vec(),
-        kafka_host: format!("node-{id}"),
-        kafka_port: 9092,
+        endpoints: vec![Endpoint {
+            listener: "PLAINTEXT".into(),
+            host: format!("node-{id}"),
+            port: 9092,
+            protocol: 0,
+        }],
         rack: None,
         rpc_addr: address(id),
     };

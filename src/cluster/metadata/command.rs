@@ -122,16 +122,29 @@ pub struct ProducerIdsTaken {
     pub next: i64,
 }
 
+/// One listener of a node, as clients find it.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct Endpoint {
+    #[prost(string, tag = "1")]
+    pub listener: String,
+    #[prost(string, tag = "2")]
+    pub host: String,
+    #[prost(uint32, tag = "3")]
+    pub port: u32,
+    /// Kafka's code of the security protocol.
+    #[prost(int32, tag = "4")]
+    pub protocol: i32,
+}
+
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct NodeRegistered {
     #[prost(int32, tag = "1")]
     pub node: i32,
     #[prost(bytes = "vec", tag = "2")]
     pub directory_id: Vec<u8>,
-    #[prost(string, tag = "3")]
-    pub kafka_host: String,
-    #[prost(uint32, tag = "4")]
-    pub kafka_port: u32,
+    /// None: it joined, and does not serve clients yet.
+    #[prost(message, repeated, tag = "8")]
+    pub endpoints: Vec<Endpoint>,
     #[prost(string, optional, tag = "5")]
     pub rack: Option<String>,
     /// Where other nodes find it.
@@ -147,6 +160,47 @@ pub struct NodeRegistered {
 pub struct NodeRemoved {
     #[prost(int32, tag = "1")]
     pub node: i32,
+}
+
+/// ACLs, each as the line of a policy: `access` reads and writes them.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct AclsChanged {
+    #[prost(string, repeated, tag = "1")]
+    pub added: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub removed: Vec<String>,
+}
+
+/// What a user can prove by SCRAM; never the password.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ScramKeys {
+    #[prost(int32, tag = "1")]
+    pub iterations: i32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub salt: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub stored_key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub server_key: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct ScramChanged {
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// Kafka's code.
+    #[prost(int32, tag = "2")]
+    pub mechanism: i32,
+    /// None: the user has none of this mechanism any more.
+    #[prost(message, optional, tag = "3")]
+    pub keys: Option<ScramKeys>,
+}
+
+/// A secret that all nodes share and nobody else: what users who do not exist are answered comes from it.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SecretMade {
+    #[prost(bytes = "vec", tag = "1")]
+    pub secret: Vec<u8>,
 }
 
 /// Where the counters stand: only in snapshots.
@@ -183,13 +237,19 @@ pub enum Command {
     PartitionPlaced(PartitionPlaced),
     #[prost(message, tag = "13")]
     NodeRemoved(NodeRemoved),
+    #[prost(message, tag = "14")]
+    AclsChanged(AclsChanged),
+    #[prost(message, tag = "15")]
+    ScramChanged(ScramChanged),
+    #[prost(message, tag = "16")]
+    SecretMade(SecretMade),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Envelope {
     #[prost(uint32, tag = "1")]
     version: u32,
-    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "Command", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
     command: Option<Command>,
 }
 

@@ -1,14 +1,15 @@
 //! The cluster as of one agreed command: nodes, topics, placements, configurations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::command::{
-    BrokerConfigured, ClientMetricsConfigured, Command, CommandError, Counters, GroupConfigured,
-    NodeRegistered, NodeRemoved, PartitionPlaced, PartitionsAdded, Placement, ProducerIdsTaken, Replica,
-    TopicConfigured, TopicCreated, TopicDeleted, topic_id,
+    AclsChanged, BrokerConfigured, ClientMetricsConfigured, Command, CommandError, Counters, Endpoint,
+    GroupConfigured, NodeRegistered, NodeRemoved, PartitionPlaced, PartitionsAdded, Placement,
+    ProducerIdsTaken, Replica, ScramChanged, ScramKeys, SecretMade, TopicConfigured, TopicCreated,
+    TopicDeleted, topic_id,
 };
 use crate::model::{PartitionId, TopicId, TopicName};
 
@@ -17,10 +18,8 @@ use crate::model::{PartitionId, TopicId, TopicName};
 pub struct NodeImage {
     pub id: i32,
     pub directory_id: Uuid,
-    /// Where Kafka clients find it.
-    pub kafka_host: String,
-    /// 0: it joined, and does not serve clients yet.
-    pub kafka_port: u16,
+    /// Where Kafka clients find it. None: it joined, and does not serve clients yet.
+    pub endpoints: Vec<Endpoint>,
     pub rack: Option<String>,
     /// Where other nodes find it.
     pub rpc_addr: String,
@@ -34,8 +33,7 @@ impl NodeImage {
         Command::NodeRegistered(NodeRegistered {
             node: self.id,
             directory_id: self.directory_id.as_bytes().to_vec(),
-            kafka_host: self.kafka_host.clone(),
-            kafka_port: self.kafka_port.into(),
+            endpoints: self.endpoints.clone(),
             rack: self.rack.clone(),
             rpc_addr: self.rpc_addr.clone(),
             metadata_replica: self.metadata_replica,
@@ -44,7 +42,12 @@ impl NodeImage {
 
     /// Whether it told where clients find it.
     pub fn is_serving(&self) -> bool {
-        self.kafka_port != 0
+        !self.endpoints.is_empty()
+    }
+
+    /// Where clients of a listener find it; without a name, those of its first.
+    pub fn endpoint(&self, listener: &str) -> Option<&Endpoint> {
+        self.endpoints.iter().find(|endpoint| listener.is_empty() || endpoint.listener == listener)
     }
 }
 
@@ -124,6 +127,12 @@ pub struct MetadataImage {
     pub group_overrides: BTreeMap<String, BTreeMap<String, String>>,
     /// Subscriptions to metrics of clients, by name.
     pub client_metrics: BTreeMap<String, BTreeMap<String, String>>,
+    /// Lines of a policy. Shared, so that it is seen at a glance whether they changed.
+    pub acls: Arc<BTreeSet<String>>,
+    /// By user and Kafka's code of the mechanism.
+    pub scram: Arc<BTreeMap<(String, i32), ScramKeys>>,
+    /// Empty until somebody registers.
+    pub secret: Vec<u8>,
     pub next_producer_id: i64,
     /// Replica ids from here on were never given out.
     pub next_replica_id: u64,
@@ -205,6 +214,27 @@ impl MetadataImage {
                 });
                 Ok(())
             }
+            Command::AclsChanged(AclsChanged { added, removed }) => {
+                let acls = Arc::make_mut(&mut self.acls);
+                removed.iter().for_each(|line| _ = acls.remove(line));
+                acls.extend(added);
+                Ok(())
+            }
+            Command::ScramChanged(ScramChanged { user, mechanism, keys }) => {
+                let scram = Arc::make_mut(&mut self.scram);
+                match keys {
+                    Some(keys) => drop(scram.insert((user, mechanism), keys)),
+                    None => drop(scram.remove(&(user, mechanism))),
+                }
+                Ok(())
+            }
+            Command::SecretMade(SecretMade { secret }) => {
+                // The first one stays.
+                if self.secret.is_empty() {
+                    self.secret = secret;
+                }
+                Ok(())
+            }
             Command::Counters(Counters { next_replica_id }) => {
                 self.next_replica_id = self.next_replica_id.max(next_replica_id);
                 Ok(())
@@ -232,6 +262,20 @@ impl MetadataImage {
         commands.extend(self.client_metrics.iter().map(|(name, overrides)| {
             let overrides = overrides.clone();
             Command::ClientMetricsConfigured(ClientMetricsConfigured { name: name.clone(), overrides })
+        }));
+        if !self.secret.is_empty() {
+            commands.push(Command::SecretMade(SecretMade { secret: self.secret.clone() }));
+        }
+        if !self.acls.is_empty() {
+            let added = self.acls.iter().cloned().collect();
+            commands.push(Command::AclsChanged(AclsChanged { added, removed: Vec::new() }));
+        }
+        commands.extend(self.scram.iter().map(|((user, mechanism), keys)| {
+            Command::ScramChanged(ScramChanged {
+                user: user.clone(),
+                mechanism: *mechanism,
+                keys: Some(keys.clone()),
+            })
         }));
         commands.extend(self.nodes.values().map(NodeImage::registered));
         commands.extend(self.topics().map(|t| {
@@ -280,10 +324,8 @@ impl MetadataImage {
 
     fn register(&mut self, node: NodeRegistered) -> Result<(), CommandError> {
         let directory_id = topic_id(&node.directory_id)?.0;
-        let kafka_port = u16::try_from(node.kafka_port)
-            .map_err(|_| CommandError::Batch { reason: format!("port {}", node.kafka_port) })?;
-        let NodeRegistered { node: id, kafka_host, rack, rpc_addr, metadata_replica, .. } = node;
-        let image = NodeImage { id, directory_id, kafka_host, kafka_port, rack, rpc_addr, metadata_replica };
+        let NodeRegistered { node: id, endpoints, rack, rpc_addr, metadata_replica, .. } = node;
+        let image = NodeImage { id, directory_id, endpoints, rack, rpc_addr, metadata_replica };
         self.nodes.insert(id, image);
         Ok(())
     }
@@ -336,11 +378,25 @@ mod tests {
             Command::PartitionsAdded(PartitionsAdded { topic_id: id(2), partitions: vec![placement(4)] }),
             Command::TopicDeleted(TopicDeleted { topic_id: id(1) }),
             Command::ProducerIdsTaken(ProducerIdsTaken { next: 2000 }),
+            Command::SecretMade(SecretMade { secret: vec![7; 32] }),
+            Command::AclsChanged(AclsChanged {
+                added: vec!["p, User:alice, topic:a, read, allow, *, literal".into()],
+                removed: Vec::new(),
+            }),
+            Command::ScramChanged(ScramChanged {
+                user: "alice".into(),
+                mechanism: 1,
+                keys: Some(ScramKeys { iterations: 4096, ..ScramKeys::default() }),
+            }),
             Command::NodeRegistered(NodeRegistered {
                 node: 1,
                 directory_id: id(9),
-                kafka_host: "h".into(),
-                kafka_port: 9092,
+                endpoints: vec![Endpoint {
+                    listener: "PLAINTEXT".into(),
+                    host: "h".into(),
+                    port: 9092,
+                    protocol: 0,
+                }],
                 rack: None,
                 rpc_addr: "h:8400".into(),
                 metadata_replica: 4,

@@ -7,8 +7,8 @@ mod command;
 mod image;
 
 pub use command::{
-    BrokerConfigured, ClientMetricsConfigured, Command, CommandError, GroupConfigured, NodeRegistered,
-    NodeRemoved, PartitionPlaced, PartitionsAdded, Placement, ProducerIdsTaken, Replica, TopicConfigured,
-    TopicCreated, TopicDeleted,
+    AclsChanged, BrokerConfigured, ClientMetricsConfigured, Command, CommandError, Endpoint, GroupConfigured,
+    NodeRegistered, NodeRemoved, PartitionPlaced, PartitionsAdded, Placement, ProducerIdsTaken, Replica,
+    ScramChanged, ScramKeys, SecretMade, TopicConfigured, TopicCreated, TopicDeleted,
 };
 pub use image::{MetadataImage, NodeImage, PartitionImage, TopicImage};

@@ -42,7 +42,7 @@ impl Handler for DescribeCluster {
         let mut response = DescribeClusterResponse::default()
             .with_cluster_id(StrBytes::from_string(ctx.broker.cluster_id_text()))
             .with_controller_id(controller(ctx, &living))
-            .with_brokers(listed.map(|node| broker(node, !living.contains(node))).collect());
+            .with_brokers(listed.filter_map(|node| broker(ctx, node, !living.contains(node))).collect());
         if request.include_cluster_authorized_operations {
             response.cluster_authorized_operations = CLUSTER_OPERATIONS;
         }
@@ -54,13 +54,11 @@ impl Handler for DescribeCluster {
     }
 }
 
-fn broker(node: &NodeImage, is_fenced: bool) -> DescribeClusterBroker {
-    DescribeClusterBroker::default()
-        .with_broker_id(BrokerId(node.id))
-        .with_host(StrBytes::from_string(node.kafka_host.clone()))
-        .with_port(i32::from(node.kafka_port))
-        .with_rack(node.rack.clone().map(StrBytes::from_string))
-        .with_is_fenced(is_fenced)
+fn broker(ctx: &Context, node: &NodeImage, is_fenced: bool) -> Option<DescribeClusterBroker> {
+    let (host, port) = ctx.address(node)?;
+    let broker =
+        DescribeClusterBroker::default().with_broker_id(BrokerId(node.id)).with_host(host).with_port(port);
+    Some(broker.with_rack(node.rack.clone().map(StrBytes::from_string)).with_is_fenced(is_fenced))
 }
 
 fn fault(endpoint_type: i8) -> Option<Refusal> {

@@ -6,6 +6,7 @@
 use std::ops::RangeInclusive;
 
 use crate::broker::{BrokerError, Quorum, Voter};
+use crate::cluster::Endpoint;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
@@ -17,8 +18,6 @@ use crate::wire::messages::{BrokerId, DescribeQuorumRequest, DescribeQuorumRespo
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
 const METADATA_TOPIC: &str = "__cluster_metadata";
-/// The one listener that a node has; voters of the metadata have none of their own.
-const LISTENER: &str = "PLAINTEXT";
 /// The version that first says when voters were heard of.
 const TELLS_TIMES: i16 = 1;
 /// The version that first has nodes, their directories and words.
@@ -87,11 +86,14 @@ fn described(quorum: &Quorum, version: i16) -> PartitionData {
 fn nodes(ctx: &Context, quorum: &Quorum) -> Vec<Node> {
     let image = ctx.broker.image();
     let node = |node: &crate::cluster::NodeImage| {
-        let listener = Listener::default()
-            .with_name(StrBytes::from_static_str(LISTENER))
-            .with_host(StrBytes::from_string(node.kafka_host.clone()))
-            .with_port(node.kafka_port);
-        Node::default().with_node_id(BrokerId(node.id)).with_listeners(vec![listener])
+        let listener = |endpoint: &Endpoint| {
+            Listener::default()
+                .with_name(StrBytes::from_string(endpoint.listener.clone()))
+                .with_host(StrBytes::from_string(endpoint.host.clone()))
+                .with_port(u16::try_from(endpoint.port).unwrap_or_default())
+        };
+        let listeners = node.endpoints.iter().map(listener).collect();
+        Node::default().with_node_id(BrokerId(node.id)).with_listeners(listeners)
     };
     let all = quorum.voters.iter().chain(&quorum.observers);
     let known = all.filter_map(|voter| image.nodes.get(&voter.node)).filter(|node| node.is_serving());

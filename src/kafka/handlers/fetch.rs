@@ -252,11 +252,14 @@ fn by_topic(answers: Vec<(TopicKey, PartitionData<Run>)>) -> Vec<FetchedTopic<Ru
 
 fn endpoints(ctx: &Context, leaders: &BTreeSet<i32>) -> Vec<NodeEndpoint> {
     let image = ctx.broker.image();
-    let endpoint = |node: &crate::cluster::NodeImage| NodeEndpoint {
-        node_id: node.id,
-        host: StrBytes::from_string(node.kafka_host.clone()),
-        port: i32::from(node.kafka_port),
-        rack: node.rack.clone().map(StrBytes::from_string),
+    let endpoint = |node: &crate::cluster::NodeImage| {
+        let (host, port) = ctx.address(node)?;
+        Some(NodeEndpoint {
+            node_id: node.id,
+            host,
+            port,
+            rack: node.rack.clone().map(StrBytes::from_string),
+        })
     };
-    leaders.iter().filter_map(|node| image.nodes.get(node)).map(endpoint).collect()
+    leaders.iter().filter_map(|node| image.nodes.get(node)).filter_map(endpoint).collect()
 }

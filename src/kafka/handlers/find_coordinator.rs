@@ -6,7 +6,6 @@
 use std::ops::RangeInclusive;
 
 use crate::broker::BrokerError;
-use crate::cluster::NodeImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
@@ -53,9 +52,23 @@ impl Handler for FindCoordinator {
     }
 }
 
-async fn find(ctx: &Context, key_type: i8, key: &str) -> Result<NodeImage, Refusal> {
+/// Where a client of this listener finds a coordinator.
+struct Found {
+    id: BrokerId,
+    host: StrBytes,
+    port: i32,
+}
+
+async fn find(ctx: &Context, key_type: i8, key: &str) -> Result<Found, Refusal> {
     match key_type {
-        GROUP => ctx.broker.find_group_coordinator(key).await.map_err(|error| Refusal::from(&error)),
+        GROUP => {
+            let found = ctx.broker.find_group_coordinator(key).await;
+            let node = found.map_err(|error| Refusal::from(&error))?;
+            let (host, port) = ctx.address(&node).ok_or_else(|| {
+                Refusal::new(ErrorCode::CoordinatorNotAvailable, "The coordinator is not on this listener.")
+            })?;
+            Ok(Found { id: BrokerId(node.id), host, port })
+        }
         TRANSACTION => {
             let code = ErrorCode::TransactionalIdAuthorizationFailed;
             Err(Refusal::new(code, "Transactions are not supported yet."))
@@ -65,14 +78,11 @@ async fn find(ctx: &Context, key_type: i8, key: &str) -> Result<NodeImage, Refus
     }
 }
 
-fn single(version: i16, found: Result<NodeImage, Refusal>) -> FindCoordinatorResponse {
+fn single(version: i16, found: Result<Found, Refusal>) -> FindCoordinatorResponse {
     let response = FindCoordinatorResponse::default();
     let (response, words) = match found {
         Ok(node) => {
-            let response = response
-                .with_node_id(BrokerId(node.id))
-                .with_host(StrBytes::from_string(node.kafka_host))
-                .with_port(i32::from(node.kafka_port));
+            let response = response.with_node_id(node.id).with_host(node.host).with_port(node.port);
             (response, Some(StrBytes::from_static_str(NO_ERROR)))
         }
         Err(refusal) => {
@@ -85,14 +95,11 @@ fn single(version: i16, found: Result<NodeImage, Refusal>) -> FindCoordinatorRes
 }
 
 /// With words only where the code alone does not say it; else they are empty, as in Kafka.
-fn one_of_several(key_type: i8, key: StrBytes, found: Result<NodeImage, Refusal>) -> Coordinator {
+fn one_of_several(key_type: i8, key: StrBytes, found: Result<Found, Refusal>) -> Coordinator {
     let coordinator = Coordinator::default().with_key(key).with_error_message(Some(StrBytes::default()));
     let refusal = match found {
         Ok(node) => {
-            return coordinator
-                .with_node_id(BrokerId(node.id))
-                .with_host(StrBytes::from_string(node.kafka_host))
-                .with_port(i32::from(node.kafka_port));
+            return coordinator.with_node_id(node.id).with_host(node.host).with_port(node.port);
         }
         Err(refusal) => refusal,
     };

@@ -60,7 +60,7 @@ fn join(ctx: &Context, request: &JoinGroupRequest) -> Join {
         member_id: request.member_id.to_string(),
         instance_id: request.group_instance_id.as_ref().map(ToString::to_string),
         client_id: ctx.request.client_id.as_ref().map(ToString::to_string).unwrap_or_default(),
-        client_host: format!("/{}", ctx.peer.ip()),
+        client_host: format!("/{}", ctx.client.peer.ip()),
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms,
         protocol_type: request.protocol_type.to_string(),

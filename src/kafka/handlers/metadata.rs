@@ -46,7 +46,7 @@ impl Handler for Metadata {
         let living = ctx.broker.living_nodes(&ctx.broker.image());
         let mut response = MetadataResponse::default()
             .with_controller_id(controller(ctx, &living))
-            .with_brokers(living.into_iter().map(broker).collect())
+            .with_brokers(living.into_iter().filter_map(|node| broker(ctx, node)).collect())
             .with_cluster_id(Some(StrBytes::from_string(ctx.broker.cluster_id_text())))
             .with_topics(topics);
         if request.include_topic_authorized_operations {
@@ -138,12 +138,12 @@ pub(super) fn controller(ctx: &Context, living: &[NodeImage]) -> BrokerId {
     BrokerId(known.or(living.first().map(|node| node.id)).unwrap_or(-1))
 }
 
-fn broker(node: NodeImage) -> MetadataResponseBroker {
-    MetadataResponseBroker::default()
-        .with_node_id(BrokerId(node.id))
-        .with_host(StrBytes::from_string(node.kafka_host))
-        .with_port(i32::from(node.kafka_port))
-        .with_rack(node.rack.map(StrBytes::from_string))
+/// `None`: it does not serve clients of this listener.
+fn broker(ctx: &Context, node: NodeImage) -> Option<MetadataResponseBroker> {
+    let (host, port) = ctx.address(&node)?;
+    let broker =
+        MetadataResponseBroker::default().with_node_id(BrokerId(node.id)).with_host(host).with_port(port);
+    Some(broker.with_rack(node.rack.map(StrBytes::from_string)))
 }
 
 fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
@@ -168,7 +168,7 @@ fn described(ctx: &Context, topic: &TopicImage) -> MetadataResponseTopic {
         .with_partitions((0..).zip(&topic.partitions).map(partition).collect())
 }
 
-/// Who leads; -1 also if the leader has not said yet where clients find it.
+/// Who leads; -1 also if the leader has not said where clients of this listener find it.
 ///
 /// Source: Kafka `KRaftMetadataCache.partitionMetadata`, which answers `LEADER_NOT_AVAILABLE` for -1.
 pub(super) fn leader(
@@ -178,7 +178,7 @@ pub(super) fn leader(
     index: PartitionId,
 ) -> LeaderView {
     let leader = ctx.broker.leader(topic, index);
-    let is_found = image.nodes.get(&leader.node).is_some_and(NodeImage::is_serving);
+    let is_found = image.nodes.get(&leader.node).is_some_and(|node| ctx.address(node).is_some());
     if is_found { leader } else { LeaderView { node: -1, ..leader } }
 }
 

@@ -34,6 +34,8 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod resource;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 mod unregister_broker;
 mod update_features;
@@ -83,6 +85,8 @@ pub(super) const APIS: &[Api] = &[
     Api::of::<update_features::UpdateFeatures>(),
     Api::of::<describe_producers::DescribeProducers>(),
     Api::of::<unregister_broker::UnregisterBroker>(),
+    Api::of::<sasl_handshake::SaslHandshake>(),
+    Api::of::<sasl_authenticate::SaslAuthenticate>(),
 ];
 
 /// Operations that a client may do on a topic when nobody restricts it, as Kafka's bit set of `AclOperation` codes:
@@ -155,6 +159,7 @@ mod tests {
             (14, 0, 5),
             (15, 0, 6),
             (16, 0, 5),
+            (17, 0, 1),
             (18, 0, 4),
             (19, 2, 7),
             (20, 1, 6),
@@ -164,6 +169,7 @@ mod tests {
             (32, 1, 4),
             (33, 0, 2),
             (35, 1, 5),
+            (36, 0, 2),
             (37, 0, 3),
             (42, 0, 2),
             (43, 0, 2),

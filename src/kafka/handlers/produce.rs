@@ -16,7 +16,7 @@ use super::leader_instead;
 use crate::broker::{Acks, Broker, BrokerError, OffsetSpec, PendingAppend, Produced};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, BoxFuture, Pipelined, Reply};
-use crate::kafka::context::Context;
+use crate::kafka::context::{Context, address};
 use crate::kafka::error::RecordFaults;
 use crate::model::compression::Compression;
 use crate::model::{BatchHeader, TopicId};
@@ -66,14 +66,14 @@ impl Pipelined for Produce {
         let topics = once_each(request.topic_data);
         // Beside each other: a partition without a leader is waited for, which must not add up.
         let begun = join_all(topics.into_iter().map(|topic| begin_topic(ctx, &image, topic, acks))).await;
-        let broker = ctx.broker.clone();
+        let (broker, listener) = (ctx.broker.clone(), Arc::clone(&ctx.client.listener));
         Box::pin(async move {
             let mut response = ProduceResponse::default();
             for topic in begun {
                 response.responses.push(topic.finish(&broker, deadline).await);
             }
             if version >= 10 {
-                response.node_endpoints = endpoints(&broker, &response);
+                response.node_endpoints = endpoints(&broker, &listener, &response);
             } else {
                 forget_leaders(&mut response);
             }
@@ -262,7 +262,7 @@ async fn explained(
     answer
 }
 
-fn endpoints(broker: &Broker, response: &ProduceResponse) -> Vec<NodeEndpoint> {
+fn endpoints(broker: &Broker, listener: &str, response: &ProduceResponse) -> Vec<NodeEndpoint> {
     let partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
     let mut leaders: Vec<i32> =
         partitions.map(|p| p.current_leader.leader_id.0).filter(|node| *node >= 0).collect();
@@ -273,13 +273,12 @@ fn endpoints(broker: &Broker, response: &ProduceResponse) -> Vec<NodeEndpoint> {
     leaders.dedup();
     let image = broker.image();
     let endpoint = |node: &crate::cluster::NodeImage| {
-        NodeEndpoint::default()
-            .with_node_id(BrokerId(node.id))
-            .with_host(StrBytes::from_string(node.kafka_host.clone()))
-            .with_port(i32::from(node.kafka_port))
-            .with_rack(node.rack.clone().map(StrBytes::from_string))
+        let (host, port) = address(node, listener)?;
+        let endpoint =
+            NodeEndpoint::default().with_node_id(BrokerId(node.id)).with_host(host).with_port(port);
+        Some(endpoint.with_rack(node.rack.clone().map(StrBytes::from_string)))
     };
-    leaders.iter().filter_map(|node| image.nodes.get(node)).map(endpoint).collect()
+    leaders.iter().filter_map(|node| image.nodes.get(node)).filter_map(endpoint).collect()
 }
 
 fn forget_leaders(response: &mut ProduceResponse) {

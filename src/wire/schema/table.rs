@@ -6,11 +6,13 @@
 mod admin;
 mod groups;
 mod records;
+mod security;
 mod topics;
 
 use super::field::Request;
 
-const AREAS: &[&[Request]] = &[records::REQUESTS, topics::REQUESTS, groups::REQUESTS, admin::REQUESTS];
+const AREAS: &[&[Request]] =
+    &[records::REQUESTS, topics::REQUESTS, groups::REQUESTS, admin::REQUESTS, security::REQUESTS];
 
 pub(super) fn requests() -> impl Iterator<Item = &'static Request> {
     AREAS.iter().flat_map(|area| area.iter())
