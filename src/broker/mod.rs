@@ -1,6 +1,7 @@
 //! What the doors ask of this node, one verb a file: produce, fetch, offsets, topics, configs,
 //! producer ids, groups. The broker waits; it knows no wire version and no connection.
 
+mod acls;
 mod configs;
 pub mod controller;
 mod error;
@@ -18,6 +19,7 @@ mod producers;
 mod quorum;
 mod reassignments;
 mod recovery;
+mod scram;
 mod settings;
 mod space;
 mod topics;
@@ -44,6 +46,7 @@ pub use produce::{Acks, PendingAppend, Produced};
 pub use producers::ActiveProducer;
 pub use quorum::{Quorum, Voter};
 pub use reassignments::Reassignment;
+pub use scram::ScramUser;
 pub use topics::{CreatedTopic, NewTopic, TopicRef};
 
 use crate::cluster::{

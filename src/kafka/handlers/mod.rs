@@ -1,13 +1,18 @@
 //! The table of all APIs, one file each. Handlers decode nothing, hold no state, and ask `broker`.
 
+mod acl;
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_user_scram_credentials;
 mod api_versions;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -15,6 +20,7 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod find_coordinator;
@@ -87,6 +93,11 @@ pub(super) const APIS: &[Api] = &[
     Api::of::<unregister_broker::UnregisterBroker>(),
     Api::of::<sasl_handshake::SaslHandshake>(),
     Api::of::<sasl_authenticate::SaslAuthenticate>(),
+    Api::of::<describe_acls::DescribeAcls>(),
+    Api::of::<create_acls::CreateAcls>(),
+    Api::of::<delete_acls::DeleteAcls>(),
+    Api::of::<describe_user_scram_credentials::DescribeUserScramCredentials>(),
+    Api::of::<alter_user_scram_credentials::AlterUserScramCredentials>(),
 ];
 
 /// Operations that a client may do on a topic when nobody restricts it, as Kafka's bit set of `AclOperation` codes:
@@ -166,6 +177,9 @@ mod tests {
             (21, 0, 2),
             (22, 0, 5),
             (23, 2, 4),
+            (29, 1, 3),
+            (30, 1, 3),
+            (31, 1, 3),
             (32, 1, 4),
             (33, 0, 2),
             (35, 1, 5),
@@ -177,6 +191,8 @@ mod tests {
             (45, 0, 1),
             (46, 0, 0),
             (47, 0, 0),
+            (50, 0, 0),
+            (51, 0, 0),
             (55, 0, 2),
             (57, 0, 2),
             (60, 0, 2),
@@ -193,7 +209,7 @@ mod tests {
     fn what_changes_the_cluster_is_for_the_controller() {
         let for_controller: Vec<i16> =
             APIS.iter().filter(|api| api.for_controller).map(|api| api.key as i16).collect();
-        assert_eq!(for_controller, [19, 20, 33, 37, 44, 45, 55, 57, 64]);
+        assert_eq!(for_controller, [19, 20, 30, 31, 33, 37, 44, 45, 51, 55, 57, 64]);
     }
 
     #[test]
