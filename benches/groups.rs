@@ -103,6 +103,7 @@ struct Member {
     id: StrBytes,
     generation: i32,
     heartbeats: Arc<Mutex<Histogram<u64>>>,
+    commits: Arc<Mutex<Histogram<u64>>>,
 }
 
 impl Member {
@@ -149,10 +150,12 @@ impl Member {
         let mut offset = 0;
         while Instant::now() < until {
             tokio::select! {
-                _ = commits.tick() => {
+                due = commits.tick() => {
                     offset += 1;
                     let commit = commit(&self.group, self.generation, &self.id, [(self.number % PARTITIONS, offset)]);
                     let answer = self.connection.call(&commit, 7).await.unwrap();
+                    let took = Instant::now().duration_since(due).as_micros();
+                    self.commits.lock().record(u64::try_from(took).unwrap()).unwrap();
                     let code = answer.topics[0].partitions[0].error_code;
                     match ErrorCode::try_from_code(code) {
                         // A broker that is busy with itself; the next commit says the same and more.
@@ -222,6 +225,7 @@ async fn prepare(broker: &Broker) {
 
 async fn members(broker: &Broker, seconds: u64) {
     let heartbeats = Arc::new(Mutex::new(Histogram::new(3).unwrap()));
+    let commits = Arc::new(Mutex::new(Histogram::new(3).unwrap()));
     let mut joining = tokio::task::JoinSet::new();
     for number in 0..GROUPS * MEMBERS {
         let mut member = Member {
@@ -231,6 +235,7 @@ async fn members(broker: &Broker, seconds: u64) {
             id: StrBytes::default(),
             generation: -1,
             heartbeats: Arc::clone(&heartbeats),
+            commits: Arc::clone(&commits),
         };
         joining.spawn(async move {
             member.join().await;
@@ -247,18 +252,23 @@ async fn members(broker: &Broker, seconds: u64) {
     }
     tokio::time::sleep_until(settled).await;
     heartbeats.lock().reset();
+    commits.lock().reset();
     let (cpu, began) = (broker.cpu(), Instant::now());
     living.join_all().await;
     let share = (broker.cpu() - cpu) / began.elapsed().as_secs_f64();
-    let heartbeats = heartbeats.lock();
     println!(
-        "{GROUPS} groups of {MEMBERS}, a commit a second each: broker {:.1} % of a core; {} heartbeats, p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
+        "{GROUPS} groups of {MEMBERS}, a commit a second each: broker {:.1} % of a core; {}; {}",
         share * 100.0,
-        heartbeats.len(),
-        heartbeats.value_at_quantile(0.5) as f64 / 1000.0,
-        heartbeats.value_at_quantile(0.99) as f64 / 1000.0,
-        heartbeats.max() as f64 / 1000.0,
+        times("heartbeats", &heartbeats.lock()),
+        times("commits", &commits.lock()),
     );
+}
+
+/// How long requests took from when they were due, in milliseconds.
+fn times(what: &str, took: &Histogram<u64>) -> String {
+    let ms = |micros: u64| micros as f64 / 1000.0;
+    let (p50, p99) = (ms(took.value_at_quantile(0.5)), ms(took.value_at_quantile(0.99)));
+    format!("{} {what}, p50 {p50:.2} ms, p99 {p99:.2} ms, most {:.2} ms", took.len(), ms(took.max()))
 }
 
 async fn list(broker: &Broker) {

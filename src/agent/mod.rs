@@ -145,6 +145,7 @@ impl Agent {
         let metadata = Arc::new(metadata.await.map_err(StartError::Metadata)?);
         let keys = static_keys(config, identity.node_id, &doors);
         let broker = Broker::new(identity.node_id, storage.clone(), Arc::clone(&metadata), keys);
+        broker.give_groups_a_thread();
         let (closing, is_closing) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let led = broker.clone();

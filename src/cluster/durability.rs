@@ -35,6 +35,8 @@ pub struct Durability {
     /// there are any, later appends wait as well.
     waiting: AtomicU64,
     snapshotting: AtomicBool,
+    /// Whether its syncs may wait for each other's and those of other logs.
+    gathers: AtomicBool,
     applied: OnceLock<Arc<Progress>>,
 }
 
@@ -49,6 +51,7 @@ impl Durability {
             timer_armed: false.into(),
             waiting: 0.into(),
             snapshotting: false.into(),
+            gathers: false.into(),
             applied: OnceLock::new(),
         })
     }
@@ -65,6 +68,11 @@ impl Durability {
         if before != (messages, flush_ms) && self.unsynced.load(Relaxed) > 0 {
             self.sync_in_background(partition);
         }
+    }
+
+    /// From now on this log's syncs run in turn with those of others that gather, which costs less than side by side.
+    pub fn gather_syncs(&self) {
+        self.gathers.store(true, Relaxed);
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -96,7 +104,10 @@ impl Durability {
                 done(result.map_err(io::Error::other));
                 durability.waiting.fetch_sub(counts, AcqRel);
             };
-            self.flusher.sync(partition.flush_handle(), Box::new(done));
+            match self.gathers.load(Relaxed) {
+                true => self.flusher.sync_in_turn(partition.flush_handle(), Box::new(done)),
+                false => self.flusher.sync(partition.flush_handle(), Box::new(done)),
+            }
         } else {
             done(Ok(()));
             self.sync_later(partition, appended.records, messages);

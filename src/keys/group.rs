@@ -7,8 +7,7 @@ use super::broker::BrokerKey;
 use super::kind::{Accepts, ConfigType, INT, LIST, LONG, Shape};
 
 /// Reasons for keeping a key without effect.
-const NO_LINGER: &str = "appends that come together are synced together, and none waits for another";
-const NO_THREADS: &str = "groups have no threads of their own";
+const NO_THREADS: &str = "one thread writes for all groups, and what they ask is decided where it comes in";
 const OWN_BUFFERS: &str = "Bateau sizes its buffers by what is in them";
 const PLAIN_OFFSETS: &str = "Bateau does not compress what it writes itself";
 
@@ -19,8 +18,7 @@ const REPLICAS: Shape = Shape { config_type: ConfigType::Short, accepts: Accepts
 pub(super) static GROUP_KEYS: &[BrokerKey] = &[
     BrokerKey::of("group.coordinator.append.linger.ms", INT.at_least(-1))
         .with("-1")
-        .without_effect(NO_LINGER)
-        .says("Milliseconds that an append of the coordinator waits for others; -1 adapts itself."),
+        .says("Milliseconds between the beats on which coordinators write; -1: up to 50 while many write, else none."),
     BrokerKey::of("group.coordinator.background.threads", INT.at_least(1))
         .with("2")
         .without_effect(NO_THREADS)

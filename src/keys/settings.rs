@@ -179,6 +179,8 @@ pub struct BrokerSettings {
     /// Whether consumers are sent to a replica in their own rack.
     pub rack_aware_reads: bool,
     pub retention_check_interval_ms: u64,
+    /// `None`: Bateau may choose.
+    pub group_append_linger_ms: Option<u64>,
     pub group_min_session_timeout_ms: i32,
     pub group_max_session_timeout_ms: i32,
     pub group_initial_rebalance_delay_ms: u64,
@@ -250,6 +252,8 @@ impl BrokerSettings {
             auto_leader_rebalance: values.flag("auto.leader.rebalance.enable"),
             rack_aware_reads: values.text("replica.selector.class").is_some(),
             retention_check_interval_ms: values.number("log.retention.check.interval.ms"),
+            group_append_linger_ms: u64::try_from(values.number::<i64>("group.coordinator.append.linger.ms"))
+                .ok(),
             group_min_session_timeout_ms: values.number("group.min.session.timeout.ms"),
             group_max_session_timeout_ms: values.number("group.max.session.timeout.ms"),
             group_initial_rebalance_delay_ms: values.positive("group.initial.rebalance.delay.ms"),

@@ -32,8 +32,8 @@ pub(super) struct Coordinator {
     /// Under which this node leads: with it the coordinator's time ends.
     epoch: LeaderEpoch,
     state: Mutex<State>,
-    /// Something is queued, or has to be looked at earlier than before.
-    work: Notify,
+    /// Something is queued, or has to be looked at earlier than before; told by [`Coordinator::call`].
+    work: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -44,6 +44,10 @@ struct State {
     writing: bool,
     waiting: HashMap<ReplyTo, oneshot::Sender<Reply>>,
     next_reply: u64,
+    /// Whether the task was called and has not looked yet.
+    called: bool,
+    /// The beat before which it was called last.
+    beat: u64,
     failed: Option<String>,
 }
 
@@ -76,12 +80,15 @@ impl Coordinator {
             writing: false,
             waiting: HashMap::new(),
             next_reply: 0,
+            called: false,
+            beat: 0,
             failed: None,
         };
-        let (state, work) = (Mutex::new(state), Notify::new());
+        group.durability.gather_syncs();
+        let (state, work) = (Mutex::new(state), Arc::default());
         let coordinator = Arc::new(Self { broker, group, epoch, state, work });
         let task = Arc::clone(&coordinator);
-        spawn(async move { task.run(log_bytes).await });
+        coordinator.broker.0.coordinators.spawn(async move { task.run(log_bytes).await });
         let (watched, mut roles) = (Arc::downgrade(&coordinator), coordinator.group.roles());
         spawn(async move {
             let leads = |coordinator: &Self| coordinator.group.leads() == Some(coordinator.epoch);
@@ -117,8 +124,8 @@ impl Coordinator {
             let effects = decide(&mut state.shard, now, to);
             state.take_in(effects);
             state.send_if_idle();
+            self.call(&mut state);
         }
-        self.work.notify_one();
         wait.await.map_err(|_| self.gone())
     }
 
@@ -135,9 +142,10 @@ impl Coordinator {
                 state.take_in(effects);
                 answer
             });
-            (answer, state.barrier())
+            let written = state.barrier();
+            self.call(&mut state);
+            (answer, written)
         };
-        self.work.notify_one();
         self.pass(written).await?;
         answer
     }
@@ -174,6 +182,18 @@ impl Coordinator {
         state.waiting.clear();
         drop(state);
         self.work.notify_one();
+    }
+
+    /// Lets the task look, once for all that call before it does. Whoever queues something calls, under the same lock.
+    fn call(&self, state: &mut State) {
+        if std::mem::replace(&mut state.called, true) {
+            return;
+        }
+        let coordinators = &self.broker.0.coordinators;
+        let linger_ms = self.broker.settings().group_append_linger_ms;
+        if let Some(sounding) = coordinators.beat.wake(&self.work, linger_ms, &mut state.beat) {
+            coordinators.spawn(sounding);
+        }
     }
 
     async fn pass(&self, barrier: Option<oneshot::Receiver<()>>) -> Result<(), GroupError> {
@@ -236,32 +256,35 @@ impl Coordinator {
         }
     }
 
+    /// What is queued meanwhile has called, and has its own turn.
     async fn work_off(&self, upkeep: &mut Rewriting) -> Result<(), String> {
-        loop {
-            let queue = {
-                let mut state = self.state.lock();
-                let now = self.now();
-                if state.shard.next_wake().is_some_and(|at| at <= now.monotonic_ms) {
-                    state.shard.settings = self.broker.group_settings();
-                    let effects = state.shard.on_tick(now);
-                    state.take_in(effects);
-                }
-                if state.queue.is_empty() {
-                    return Ok(());
-                }
-                state.writing = true;
-                std::mem::take(&mut state.queue)
-            };
-            upkeep.since += self.write(&queue.records).await?.bytes;
-            {
-                let mut state = self.state.lock();
-                state.writing = false;
-                state.send(queue);
+        let queue = {
+            let mut state = self.state.lock();
+            state.called = false;
+            let now = self.now();
+            if state.shard.next_wake().is_some_and(|at| at <= now.monotonic_ms) {
+                state.shard.settings = self.broker.group_settings();
+                let effects = state.shard.on_tick(now);
+                state.take_in(effects);
             }
-            if upkeep.is_due() {
-                self.rewrite(upkeep).await?;
+            if state.queue.is_empty() {
+                return Ok(());
             }
+            state.writing = true;
+            std::mem::take(&mut state.queue)
+        };
+        upkeep.since += self.write(&queue.records).await?.bytes;
+        {
+            let mut state = self.state.lock();
+            state.writing = false;
+            state.send(queue);
+            // Whoever only waited for what was written has nothing to wait for.
+            state.send_if_idle();
         }
+        if upkeep.is_due() {
+            self.rewrite(upkeep).await?;
+        }
+        Ok(())
     }
 
     /// Returns when all `records` are agreed on.

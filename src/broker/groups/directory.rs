@@ -1,14 +1,16 @@
 //! The coordinators of this node, one for each partition of `__consumer_offsets` that somebody asked for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use super::beat::Beat;
 use super::coordinator::Coordinator;
+use super::thread::GroupThread;
 use super::topic;
 use crate::broker::Broker;
 use crate::cluster::{TopicImage, spawn};
@@ -24,6 +26,9 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(in crate::broker) struct Coordinators {
     slots: Mutex<BTreeMap<(TopicId, PartitionId), Arc<Slot>>>,
+    /// On which all of them write.
+    pub(super) beat: Arc<Beat>,
+    thread: OnceLock<GroupThread>,
 }
 
 /// A place for one partition's coordinator.
@@ -59,6 +64,13 @@ enum Found {
 }
 
 impl Slot {
+    fn ready(&self) -> Option<Arc<Coordinator>> {
+        match &*self.place.lock() {
+            Place::Ready(coordinator) if coordinator.failed().is_none() => Some(Arc::clone(coordinator)),
+            Place::Ready(_) | Place::Empty | Place::Loading | Place::Failed { .. } => None,
+        }
+    }
+
     /// Whoever finds it missing must call [`Slot::put`] later.
     fn look(&self) -> Found {
         let mut place = self.place.lock();
@@ -87,6 +99,30 @@ impl Slot {
 }
 
 impl Coordinators {
+    /// The first that is given stays.
+    pub(super) fn give_thread(&self, thread: GroupThread) {
+        drop(self.thread.set(thread));
+    }
+
+    /// Spawns what writes for groups; where is said in `thread.rs`.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self.thread.get() {
+            Some(thread) => thread.spawn(task),
+            None => spawn(task),
+        }
+    }
+
+    /// Does `work` there, with all the tasks that it spawns. `None`: the thread is ending.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        match self.thread.get() {
+            Some(thread) => thread.run(work).await,
+            None => Some(work.await),
+        }
+    }
+
     fn slot(&self, key: (TopicId, PartitionId)) -> Arc<Slot> {
         Arc::clone(self.slots.lock().entry(key).or_default())
     }
@@ -94,11 +130,7 @@ impl Coordinators {
     /// Those that are loaded now.
     pub(super) fn loaded(&self) -> Vec<Arc<Coordinator>> {
         let slots: Vec<Arc<Slot>> = self.slots.lock().values().cloned().collect();
-        let ready = |slot: &Arc<Slot>| match &*slot.place.lock() {
-            Place::Ready(coordinator) if coordinator.failed().is_none() => Some(Arc::clone(coordinator)),
-            Place::Ready(_) | Place::Empty | Place::Loading | Place::Failed { .. } => None,
-        };
-        slots.iter().filter_map(ready).collect()
+        slots.iter().filter_map(|slot| slot.ready()).collect()
     }
 
     /// Forgets those of a topic that is gone.
@@ -121,6 +153,19 @@ impl Broker {
         partition: PartitionId,
     ) -> Result<Arc<Coordinator>, GroupError> {
         let slot = self.0.coordinators.slot((topic.id, partition));
+        match slot.ready() {
+            Some(coordinator) => Ok(coordinator),
+            // Apart, since every request of a group would carry the room that it takes.
+            None => Box::pin(self.loaded_into(&slot, topic, partition)).await,
+        }
+    }
+
+    async fn loaded_into(
+        &self,
+        slot: &Arc<Slot>,
+        topic: &Arc<TopicImage>,
+        partition: PartitionId,
+    ) -> Result<Arc<Coordinator>, GroupError> {
         let deadline = Instant::now() + LOADED_WITHIN;
         loop {
             let loaded = slot.loaded.notified();
@@ -130,7 +175,7 @@ impl Broker {
             match slot.look() {
                 Found::Ready(coordinator) => return Ok(coordinator),
                 Found::Failed(error) => return Err(error),
-                Found::Missing { again } => self.load_into(&slot, topic, partition, again),
+                Found::Missing { again } => self.load_into(slot, topic, partition, again),
                 Found::Loading => {}
             }
             if timeout_at(deadline, loaded).await.is_err() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::batch::{self, UnreadableBatch};
 use super::coordinator::Coordinator;
 use crate::broker::{Broker, BrokerError};
-use crate::cluster::{Group as RaftGroup, TopicImage};
+use crate::cluster::{Group as RaftGroup, LogError, TopicImage};
 use crate::coordinator::{GroupError, Shard};
 use crate::model::{Offset, PartitionId};
 use crate::storage::StorageError;
@@ -41,7 +41,10 @@ impl Broker {
         let not_here = |reason: String| GroupError::NotCoordinator { group: name.clone(), reason };
         let unusable = |error: BrokerError| not_here(error.to_string());
         let log = self.log(topic, partition).map_err(unusable)?;
-        let (group, epoch) = log.leading().await.map_err(|e| unusable(BrokerError::of_log(&name, e)))?;
+        // Started there, if it is not yet: its tasks then run beside the one that writes.
+        let led = self.0.coordinators.beside(async move { log.leading().await }).await;
+        let led = led.unwrap_or(Err(LogError::Closing));
+        let (group, epoch) = led.map_err(|e| unusable(BrokerError::of_log(&name, e)))?;
         if again {
             let start = group.partition.lines.log_start();
             group.move_log_start(start).await.map_err(|e| unusable(BrokerError::of_group(&name, e)))?;

@@ -4,10 +4,12 @@
 //! A node coordinates the groups of the partitions that it leads. Deciding is `coordinator`'s; here is the waiting.
 
 mod batch;
+mod beat;
 mod coordinator;
 mod directory;
 mod load;
 mod offsets;
+mod thread;
 mod topic;
 mod upkeep;
 
@@ -23,8 +25,18 @@ use crate::coordinator::{
     SyncGroup, Synced,
 };
 use coordinator::Coordinator;
+use thread::GroupThread;
 
 impl Broker {
+    /// Lets groups that are loaded from now on be written on a thread of their own. A broker that is never told so, as in
+    /// a simulation, writes them on its caller's runtime, and so does one for which the system has no thread left.
+    pub fn give_groups_a_thread(&self) {
+        match GroupThread::start() {
+            Ok(thread) => self.0.coordinators.give_thread(thread),
+            Err(error) => tracing::warn!(%error, "groups have no thread of their own, which costs more"),
+        }
+    }
+
     /// The node that coordinates `group`. Makes `__consumer_offsets` if it does not exist yet.
     ///
     /// # Errors
