@@ -88,7 +88,10 @@ fn rest_of(lines: &Receiver<String>, deadline: Instant) -> String {
     let mut text = String::new();
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => text = text + &line + "\n",
+            Ok(line) => {
+                text.push_str(&line);
+                text.push('\n');
+            }
             Err(RecvTimeoutError::Disconnected) => return text,
             Err(RecvTimeoutError::Timeout) => panic!("it did not end in {DEADLINE:?} and said:\n{text}"),
         }

@@ -65,7 +65,7 @@ fn warn_of_end(tls: &ServerTls, now: i64) {
             tracing::warn!(subject, days = (at - now) / 86_400, "the certificate ends soon");
         }
         Health::Expired { at } => {
-            tracing::error!(subject, at, "the certificate has ended: clients refuse it")
+            tracing::error!(subject, at, "the certificate has ended: clients refuse it");
         }
     }
 }

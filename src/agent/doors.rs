@@ -15,7 +15,7 @@ use crate::tls::{ClientAuth, Files, PrincipalRules, ServerTls};
 
 /// See the module.
 pub(super) struct Doors {
-    doors: Vec<(ListenerConfig, TcpListener, SocketAddr)>,
+    bound: Vec<(ListenerConfig, TcpListener, SocketAddr)>,
     tls: Option<Tls>,
     mechanisms: Arc<[Mechanism]>,
     principal_rules: Arc<PrincipalRules>,
@@ -31,11 +31,11 @@ impl Doors {
     pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
         let tls = config.security.server_tls.as_ref();
         let tls = tls.map(|files| Tls::load(files, &config.settings.security.client_auth)).transpose()?;
-        let mut doors = Vec::new();
+        let mut bound = Vec::new();
         for listener in &config.listeners {
             let failed = |source| StartError::Listen { address: listener.bind.clone(), source };
-            let (socket, bound) = KafkaServer::listen(listener.bind.to_bind()).await.map_err(failed)?;
-            doors.push((listener.clone(), socket, bound));
+            let (socket, address) = KafkaServer::listen(listener.bind.to_bind()).await.map_err(failed)?;
+            bound.push((listener.clone(), socket, address));
         }
         let security = &config.settings.security;
         let rules = PrincipalRules::parse(&security.principal_mapping_rules);
@@ -43,14 +43,14 @@ impl Doors {
         let named =
             |mechanism: &Mechanism| security.sasl_mechanisms.iter().any(|name| name == mechanism.name());
         let mechanisms = Mechanism::ALL.into_iter().filter(named).collect();
-        Ok(Self { doors, tls, mechanisms, principal_rules })
+        Ok(Self { bound, tls, mechanisms, principal_rules })
     }
 
     pub(super) fn addresses(&self) -> Vec<(String, SecurityProtocol, SocketAddr)> {
         let address = |(config, _, bound): &(ListenerConfig, _, SocketAddr)| {
             (config.name.clone(), config.protocol, *bound)
         };
-        self.doors.iter().map(address).collect()
+        self.bound.iter().map(address).collect()
     }
 
     /// Where clients are told to find this node.
@@ -61,7 +61,7 @@ impl Doors {
             let protocol = config.protocol.code().into();
             Endpoint { listener: config.name.clone(), host, port: port.into(), protocol }
         };
-        self.doors.iter().map(endpoint).collect()
+        self.bound.iter().map(endpoint).collect()
     }
 
     /// As Kafka's `advertised.listeners` has it.
@@ -74,17 +74,17 @@ impl Doors {
     }
 
     /// As Kafka's `listeners` has it.
-    pub(super) fn bound(&self) -> String {
+    pub(super) fn listening(&self) -> String {
         let shown = |(config, _, bound): &(ListenerConfig, _, SocketAddr)| {
             let address = HostPort { host: config.bind.host.clone(), port: bound.port() };
             format!("{}://{address}", config.name)
         };
-        self.doors.iter().map(shown).collect::<Vec<_>>().join(",")
+        self.bound.iter().map(shown).collect::<Vec<_>>().join(",")
     }
 
     /// To be served, and the certificates in use there.
     pub(super) fn into_listeners(self) -> (Vec<Listener>, Option<Vec<Arc<ServerTls>>>) {
-        let Self { doors, tls, mechanisms, principal_rules } = self;
+        let Self { bound, tls, mechanisms, principal_rules } = self;
         let listener = |(config, socket, _): (ListenerConfig, TcpListener, _)| {
             let used = |tls: &Tls| match config.protocol {
                 SecurityProtocol::Plaintext | SecurityProtocol::SaslPlaintext => None,
@@ -100,7 +100,7 @@ impl Doors {
                 principal_rules: Arc::clone(&principal_rules),
             }
         };
-        let listeners = doors.into_iter().map(listener).collect();
+        let listeners = bound.into_iter().map(listener).collect();
         (listeners, tls.map(|tls| vec![tls.alone, tls.beside_sasl]))
     }
 }

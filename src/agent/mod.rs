@@ -291,7 +291,7 @@ fn set_strays_aside(broker: &Broker, data_dir: &DataDir) {
 /// Broker keys as given, with those that follow from flags, so that tools see them.
 fn static_keys(config: &Config, node: i32, doors: &Doors) -> BTreeMap<String, String> {
     let mut keys = config.keys.clone();
-    keys.insert("listeners".into(), doors.bound());
+    keys.insert("listeners".into(), doors.listening());
     keys.insert("advertised.listeners".into(), doors.advertised());
     keys.insert("node.id".into(), node.to_string());
     keys.insert("broker.id".into(), node.to_string());

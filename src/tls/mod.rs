@@ -2,7 +2,7 @@
 //! Kafka calls it. Not here: sockets, timeouts, when to look at the files again, and what a name may do.
 //!
 //! The only room that names rustls, its friends and the parser of certificates. Synchronous: files are read where it is called,
-//! at most [`MAX_FILE_BYTES`] of each. TLS 1.2 and 1.3, by ring, with the cipher suites that rustls takes by itself.
+//! at most [`MAX_FILE_BYTES`] of each; only `stream` waits. TLS 1.2 and 1.3, by ring, with the cipher suites that rustls takes by itself.
 
 mod certificate;
 mod chain_only;
@@ -17,6 +17,7 @@ mod peer_certificate;
 mod principal_rules;
 mod server;
 mod session;
+mod stream;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use peer_certificate::PeerCertificate;
 pub use principal_rules::{PrincipalRules, PrincipalRulesError};
 pub use server::{ClientAuth, ServerTls};
 pub use session::ServerSession;
+pub use stream::{Accepted, Duplex, accept};
 
 /// What a look at the files brought.
 #[must_use]

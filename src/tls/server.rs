@@ -76,6 +76,11 @@ impl ServerTls {
         Arc::clone(&self.present.load().config)
     }
 
+    /// Whether it was loaded with this protocol.
+    pub(super) fn speaks(&self, protocol: &[u8]) -> bool {
+        self.alpn.iter().any(|known| known == protocol)
+    }
+
     /// A connection that has just been opened.
     ///
     /// # Errors

@@ -203,29 +203,13 @@ impl MetadataImage {
                 self.node_overrides.remove(&node);
                 Ok(())
             }
-            Command::PartitionPlaced(PartitionPlaced { topic_id: id, partition, placement }) => {
-                let placed = self.placed(placement.into_iter().collect()).pop().unwrap_or_default();
-                self.change(topic_id(&id)?, |topic| {
-                    if let Some(slot) =
-                        usize::try_from(partition).ok().and_then(|p| topic.partitions.get_mut(p))
-                    {
-                        *slot = placed;
-                    }
-                });
+            Command::PartitionPlaced(placed) => self.place(placed),
+            Command::AclsChanged(changed) => {
+                self.change_acls(changed);
                 Ok(())
             }
-            Command::AclsChanged(AclsChanged { added, removed }) => {
-                let acls = Arc::make_mut(&mut self.acls);
-                removed.iter().for_each(|line| _ = acls.remove(line));
-                acls.extend(added);
-                Ok(())
-            }
-            Command::ScramChanged(ScramChanged { user, mechanism, keys }) => {
-                let scram = Arc::make_mut(&mut self.scram);
-                match keys {
-                    Some(keys) => drop(scram.insert((user, mechanism), keys)),
-                    None => drop(scram.remove(&(user, mechanism))),
-                }
+            Command::ScramChanged(changed) => {
+                self.change_scram(changed);
                 Ok(())
             }
             Command::SecretMade(SecretMade { secret }) => {
@@ -289,6 +273,33 @@ impl MetadataImage {
             })
         }));
         commands
+    }
+
+    fn place(&mut self, placed: PartitionPlaced) -> Result<(), CommandError> {
+        let PartitionPlaced { topic_id: id, partition, placement } = placed;
+        let placed = self.placed(placement.into_iter().collect()).pop().unwrap_or_default();
+        self.change(topic_id(&id)?, |topic| {
+            if let Some(slot) = usize::try_from(partition).ok().and_then(|p| topic.partitions.get_mut(p)) {
+                *slot = placed;
+            }
+        });
+        Ok(())
+    }
+
+    fn change_acls(&mut self, AclsChanged { added, removed }: AclsChanged) {
+        let acls = Arc::make_mut(&mut self.acls);
+        for line in &removed {
+            acls.remove(line);
+        }
+        acls.extend(added);
+    }
+
+    fn change_scram(&mut self, ScramChanged { user, mechanism, keys }: ScramChanged) {
+        let scram = Arc::make_mut(&mut self.scram);
+        match keys {
+            Some(keys) => drop(scram.insert((user, mechanism), keys)),
+            None => drop(scram.remove(&(user, mechanism))),
+        }
     }
 
     fn create(&mut self, created: TopicCreated) -> Result<(), CommandError> {
