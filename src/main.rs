@@ -136,6 +136,9 @@ fn announce(agent: &Agent) {
         };
         _ = writeln!(text, "  kafka   {address}{shown}");
     }
+    if let Some(grpc) = agent.grpc {
+        _ = writeln!(text, "  grpc    {grpc}");
+    }
     _ = writeln!(text, "  data    {data}");
     if let [(_, SecurityProtocol::Plaintext, kafka)] = &agent.kafka[..] {
         _ = writeln!(text, "try: echo hello | kcat -b {kafka} -t demo -P && kcat -b {kafka} -t demo -C -e");

@@ -23,11 +23,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("coordinator", &["model"]),
     ("broker", &["access", "coordinator", "cluster", "partition", "peer", "storage", "keys", "model"]),
     ("kafka", &["access", "tls", "broker", "coordinator", "wire", "keys", "model"]),
+    ("proto", &[]),
+    ("grpc", &["access", "broker", "coordinator", "keys", "model", "proto"]),
     ("config", &["keys", "model"]),
     (
         "agent",
         &[
-            "access", "tls", "kafka", "broker", "cluster", "peer", "gossip", "storage", "keys", "config",
+            "access", "tls", "grpc", "kafka", "broker", "cluster", "peer", "gossip", "storage", "keys", "config",
             "model",
         ],
     ),
@@ -39,6 +41,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What a door may name of the rooms under the broker: the nouns that its answers are made of, and errors to be mapped.
 const BORROWED: &[(&str, &str)] = &[
+    ("grpc", "cluster::NodeImage"),
+    ("grpc", "cluster::PartitionImage"),
+    ("grpc", "cluster::TopicImage"),
     ("kafka", "cluster::MetadataImage"),
     ("kafka", "cluster::NodeImage"),
     ("kafka", "cluster::PartitionImage"),

@@ -61,7 +61,7 @@ class Broker:
         # All nodes of its cluster, itself among them; whoever makes several sets it before the first start.
         self.nodes = [self]
         self.port = free_port()
-        # Where the other nodes find it.
+        # Where the other nodes find it, and Bateau's gRPC clients.
         self.peer_port = free_port()
         self.log = self.directory / "broker.log"
         self.process = None
@@ -201,10 +201,10 @@ class Bateau(Broker):
 
     def command(self):
         flags = ["--data-dir", str(self.data), "--kafka-addr", self.address, "--node-id", str(self.node), "--set", GROUP_DELAY]
+        flags += ["--bind-addr", f"{HOST}:{self.gossip_port}", "--rpc-port", str(self.peer_port)]
         if len(self.nodes) > 1:
             others = ",".join(f"{HOST}:{node.gossip_port}" for node in self.nodes)
-            flags += ["--node-name", f"node-{self.node}", "--bind-addr", f"{HOST}:{self.gossip_port}", "--rpc-port", str(self.peer_port)]
-            flags += ["--start-join-addrs", others, *(["--bootstrap"] if self.node == 1 else [])]
+            flags += ["--node-name", f"node-{self.node}", "--start-join-addrs", others, *(["--bootstrap"] if self.node == 1 else [])]
         return [str(self.binary), "serve", *flags]
 
 

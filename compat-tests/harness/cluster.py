@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from harness.broker import Bateau, BrokerError, Kafka
+from harness.broker import HOST, Bateau, BrokerError, Kafka
 
 # Longest time from when a node answers again until it has caught up with everything.
 IN_SYNC_SECONDS = 60
@@ -31,6 +31,11 @@ class Cluster:
     def address(self):
         """The addresses of all nodes, by node id, with commas between."""
         return ",".join(node.address for node in self.nodes)
+
+    @property
+    def grpc(self):
+        """The addresses of all nodes' gRPC, as in `address`."""
+        return ",".join(f"{HOST}:{node.peer_port}" for node in self.nodes)
 
     @property
     def data(self):

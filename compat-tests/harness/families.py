@@ -34,6 +34,7 @@ class Family:
     uses: list = dataclasses.field(default_factory=list)
     member: bool = False
     alone: bool = False
+    only: str = ""
     seconds: int = RUN_SECONDS
 
     @property

@@ -112,6 +112,7 @@ def _run_program(family, expected, results, broker, control, directory, options)
     environment = {
         **os.environ, "BOOTSTRAP": broker.address, "BROKER_CTL": control.address, "SCRATCH": str(scratch), "RUN_ID": options.run_id,
         "BROKER_DATA": broker.data,  # the partitions' folders
+        "GRPC": broker.grpc,  # of Bateau alone
         "OUT": str(builds.out(family)), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     environment.pop("FEATURE", None)
     if options.feature:

@@ -7,6 +7,7 @@ mod files;
 mod formation;
 mod neighbours;
 mod recovery;
+mod rpc_port;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use crate::broker::{Broker, BrokerError, check_super_users};
 use crate::cluster::{Clock, LogError, MetadataLog, NodeStorage};
 use crate::config::{Config, HostPort};
 use crate::gossip::GossipError;
+use crate::grpc::{GrpcServer, Health};
 use crate::kafka::{ForwardedRequests, KafkaServer, Limits};
 use crate::model::SecurityProtocol;
 use crate::storage::{DataDir, Disk, During, Flusher, RealDisk, StorageError, Votes};
@@ -50,6 +52,8 @@ pub struct Agent {
     pub cluster_id: Uuid,
     /// Where Kafka clients are served: each listener's name, protocol and address.
     pub kafka: Vec<(String, SecurityProtocol, SocketAddr)>,
+    /// Where gRPC clients are served, if they are.
+    pub grpc: Option<SocketAddr>,
     pub data_dir: PathBuf,
     /// Where other nodes find this one's gossip, if it is part of a cluster.
     pub gossip: Option<SocketAddr>,
@@ -57,6 +61,7 @@ pub struct Agent {
     neighbours: Neighbours,
     flusher: Arc<Flusher>,
     failed: Arc<Notify>,
+    health: Health,
     closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -127,7 +132,7 @@ impl Agent {
         // The door is opened before the node registers: only then its port is known.
         let doors = Doors::open(config).await?;
         let name = config.node_name.clone().unwrap_or_else(|| "bateau".into());
-        let neighbours = Neighbours::open(config, &name, &data_dir.meta()).await?;
+        let mut neighbours = Neighbours::open(config, &name, &data_dir.meta()).await?;
         let identity = formation::identity(config, &data_dir, &neighbours).await?;
         neighbours.belong(&data_dir.meta()).await;
         let path = data_dir.path().to_path_buf();
@@ -177,6 +182,13 @@ impl Agent {
             tasks.spawn(async move { certificates::keep(&certificates, until, unix_seconds).await });
         }
         tasks.spawn(server.run(is_closing.clone()));
+        let health = Health::new().await;
+        let grpc = neighbours.rpc_port.as_mut().and_then(|port| {
+            let server = GrpcServer::new(broker.clone(), port.clients.take()?, health.clone());
+            tasks.spawn(server.run(is_closing.clone()));
+            Some(port.bound)
+        });
+        health.is_ready().await;
         let maintained = broker.clone();
         tasks.spawn(async move { maintained.maintain(is_closing).await });
         let gossip = neighbours.gossip_addr();
@@ -186,12 +198,14 @@ impl Agent {
             node_id,
             cluster_id,
             kafka,
+            grpc,
             data_dir,
             gossip,
             broker,
             neighbours,
             flusher,
             failed,
+            health,
             closing,
             tasks,
         })
@@ -208,6 +222,7 @@ impl Agent {
 
     /// Stops the node: others lead what it led, no new requests, those in flight end, logs are synced and closed.
     pub async fn stop(mut self) {
+        self.health.leaves().await;
         if tokio::time::timeout(HANDED_OVER_WITHIN, self.broker.hand_over_all()).await.is_err() {
             tracing::warn!("some leaderships were not handed over within {} s", HANDED_OVER_WITHIN.as_secs());
         }

@@ -4,33 +4,30 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::StartError;
 use super::control::ControlThread;
+use super::rpc_port::RpcPort;
 use crate::cluster::Exchange;
-use crate::config::{ClusterConfig, Config, HostPort};
+use crate::config::{ClusterConfig, Config, DEFAULT_RPC, HostPort};
 use crate::gossip::{Gossip, GossipSettings, Handler, Tags};
 use crate::peer::{Hello, PeerSettings, Peers, TcpConnect, VERSION};
 use crate::storage::DirectoryMeta;
 
 /// How long others may take to be told that this node leaves.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
-/// Pause after a connection could not be accepted, say for want of files.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Neighbours {
     pub(super) exchange: Arc<Exchange>,
-    /// Where others find this node's RPC; empty if it is alone.
+    /// Where others find this node's RPC, and gRPC clients; empty if it has none.
     pub(super) rpc_addr: String,
+    pub(super) rpc_port: Option<RpcPort>,
     pub(super) start_id: u64,
     wanted_id: Option<i32>,
     may_form: bool,
     gossip: Option<Gossip>,
-    accepting: Option<JoinHandle<()>>,
     _control: ControlThread,
 }
 
@@ -76,16 +73,19 @@ impl Neighbours {
         let mut neighbours = Self {
             exchange,
             rpc_addr: String::new(),
+            rpc_port: None,
             start_id,
             wanted_id: config.node_id,
             may_form: config.cluster.as_ref().is_some_and(|cluster| cluster.bootstrap),
             gossip: None,
-            accepting: None,
             _control: control,
         };
-        if let Some(config) = &config.cluster {
-            neighbours.listen(config).await?;
-            neighbours.gossip(config, name, meta).await?;
+        match &config.cluster {
+            Some(config) => {
+                neighbours.listen(config).await?;
+                neighbours.gossip(config, name, meta).await?;
+            }
+            None => neighbours.listen_alone().await,
         }
         Ok(neighbours)
     }
@@ -93,12 +93,26 @@ impl Neighbours {
     async fn listen(&mut self, config: &ClusterConfig) -> Result<(), StartError> {
         let address = HostPort { host: config.bind.host.clone(), port: config.rpc_port };
         let failed = |source| StartError::Listen { address: address.clone(), source };
-        let listener = TcpListener::bind(address.to_bind()).await.map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
-        self.rpc_addr = HostPort { host: config.advertised_host.clone(), port }.to_string();
-        let exchange = Arc::clone(&self.exchange);
-        self.accepting = Some(tokio::spawn(accept(listener, exchange)));
+        let port = RpcPort::open(&address, Some(Arc::clone(&self.exchange))).await.map_err(failed)?;
+        self.rpc_addr =
+            HostPort { host: config.advertised_host.clone(), port: port.bound.port() }.to_string();
+        self.rpc_port = Some(port);
         Ok(())
+    }
+
+    /// For gRPC clients only, and only if the port is free: nobody asked for it.
+    async fn listen_alone(&mut self) {
+        let (host, port) = DEFAULT_RPC;
+        let address = HostPort { host: host.into(), port };
+        match RpcPort::open(&address, None).await {
+            Ok(port) => {
+                self.rpc_addr = address.to_string();
+                self.rpc_port = Some(port);
+            }
+            Err(error) => {
+                tracing::warn!(%address, %error, "no gRPC: say with --rpc-port and --bind-addr where else to listen");
+            }
+        }
     }
 
     async fn gossip(
@@ -162,8 +176,8 @@ impl Neighbours {
         if let Some(gossip) = self.gossip {
             gossip.leave(GOODBYE_WITHIN).await;
         }
-        if let Some(accepting) = self.accepting {
-            accepting.abort();
+        if let Some(port) = self.rpc_port {
+            port.close();
         }
         self.exchange.peers().close().await;
     }
@@ -176,21 +190,6 @@ fn hello(meta: &DirectoryMeta, start_id: u64) -> Hello {
         directory_id: meta.directory_id,
         start_id,
         version: VERSION,
-    }
-}
-
-async fn accept(listener: TcpListener, exchange: Arc<Exchange>) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let peers = exchange.peers().clone();
-                tokio::spawn(async move { peers.accept_tcp(stream, remote.to_string()).await });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a node's connection was not accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-            }
-        }
     }
 }
 

@@ -6,6 +6,8 @@ use super::flags::ServeFlags;
 
 const DEFAULT_BIND: &str = "127.0.0.1:8401";
 const DEFAULT_RPC_PORT: u16 = 8400;
+/// Where gRPC clients of a node alone are served.
+pub const DEFAULT_RPC: (&str, u16) = ("127.0.0.1", DEFAULT_RPC_PORT);
 
 /// See the module. Given if any of its flags is.
 #[derive(Clone, PartialEq, Eq)]

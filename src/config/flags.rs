@@ -47,7 +47,7 @@ pub struct ServeFlags {
     /// Where nodes find each other (gossip, TCP and UDP); with it, this node can be part of a cluster [default: 127.0.0.1:8401]
     #[arg(long, value_name = "HOST:PORT", env = "BATEAU_BIND_ADDR")]
     pub bind_addr: Option<String>,
-    /// Where nodes talk to each other, on the host of --bind-addr [default: 8400]
+    /// Where gRPC clients are served and nodes talk to each other, on the host of --bind-addr [default: 8400]
     #[arg(long, value_name = "PORT", env = "BATEAU_RPC_PORT")]
     pub rpc_port: Option<u16>,
     /// The host under which other nodes find this one [default: that of --bind-addr]

@@ -11,7 +11,7 @@ mod security;
 use std::path::PathBuf;
 
 pub use address::{AddressError, HostPort};
-pub use cluster::ClusterConfig;
+pub use cluster::{ClusterConfig, DEFAULT_RPC};
 pub use flags::{LogFormat, ServeFlags};
 pub use listeners::ListenerConfig;
 pub use security::{SecurityConfig, TlsFiles};
