@@ -7,6 +7,7 @@
 mod damage;
 
 use bateau::coordinator::GroupRecord;
+use bateau::http::{BookRequest, ProduceRequest};
 use bateau::model::compression::Compression;
 use bateau::model::record::{Records, validate_records};
 use bateau::wire::frame::{FrameBuffer, READ_MIN};
@@ -154,6 +155,20 @@ pub(crate) fn frame(input: &[u8]) {
         (frames, None)
     };
     assert_eq!(frames_of(usize::from(*cut).max(1)), frames_of(bytes.len().max(1)));
+}
+
+/// A body of an HTTP request is refused in words of a bounded size, or holds no more records than it has bytes.
+pub(crate) fn http_body(body: &[u8]) {
+    if let Err(error) = BookRequest::parse(body) {
+        assert!(error.to_string().len() <= 2000);
+    }
+    match ProduceRequest::parse(body).and_then(ProduceRequest::into_records) {
+        Ok((records, is_one)) => {
+            assert!(!records.is_empty() && records.len() <= body.len());
+            assert!(!is_one || records.len() == 1);
+        }
+        Err(error) => assert!(error.to_string().len() <= 2000),
+    }
 }
 
 /// A log, its indexes, its snapshot and the votes, damaged anywhere.

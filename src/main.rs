@@ -125,7 +125,8 @@ async fn serve(config: &Config) -> ExitCode {
 fn announce(agent: &Agent) {
     let cluster = agent.broker().cluster_id_text();
     let data = agent.data_dir.display();
-    tracing::info!(node = agent.node_id, %cluster, kafka = ?agent.kafka, %data, "serving");
+    let http = agent.http().map_or_else(|| "off".into(), |http| http.to_string());
+    tracing::info!(node = agent.node_id, %cluster, kafka = ?agent.kafka, %http, %data, "serving");
     let mut text =
         format!("bateau {}, node {} of cluster {cluster}\n", env!("CARGO_PKG_VERSION"), agent.node_id);
     for (name, protocol, address) in &agent.kafka {
@@ -139,6 +140,7 @@ fn announce(agent: &Agent) {
     if let Some(grpc) = agent.grpc {
         _ = writeln!(text, "  grpc    {grpc}");
     }
+    _ = writeln!(text, "  http    {http}");
     _ = writeln!(text, "  data    {data}");
     if let [(_, SecurityProtocol::Plaintext, kafka)] = &agent.kafka[..] {
         _ = writeln!(text, "try: echo hello | kcat -b {kafka} -t demo -P && kcat -b {kafka} -t demo -C -e");

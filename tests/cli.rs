@@ -20,8 +20,6 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Far more than anything here takes.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-const HIDDEN: [&str; 1] = ["--http-addr"];
-
 /// A directory of its own; removed at the end.
 struct Scratch(PathBuf);
 
@@ -131,6 +129,8 @@ impl Bateau {
         let head = next();
         let (node, cluster) = head.split_once(", node ").unwrap().1.split_once(" of cluster ").unwrap();
         let kafka = next().trim().strip_prefix("kafka").unwrap().trim().to_owned();
+        let http = next();
+        assert!(http.trim().starts_with("http "), "{http}");
         let data = next();
         assert!(data.trim().starts_with("data "), "{data}");
         Banner { node: node.into(), cluster: cluster.into(), kafka, tried: next() }
@@ -312,13 +312,12 @@ fn a_formed_directory_keeps_its_node_id() {
 }
 
 #[test]
-fn what_comes_later_is_accepted_and_stays_out_of_the_help() {
+fn the_flags_of_a_node_are_in_the_help_and_taken() {
     for arguments in [&["--help"][..], &["serve", "--help"], &["-h"]] {
         let help = run_to_end(arguments);
         assert_eq!(help.code, Some(0));
-        assert!(help.stdout.contains("--kafka-addr"), "{help:?}");
-        for flag in HIDDEN {
-            assert!(!help.stdout.contains(flag), "{flag}");
+        for flag in ["--kafka-addr", "--http-addr"] {
+            assert!(help.stdout.contains(flag), "{flag}: {help:?}");
         }
     }
     let scratch = Scratch::new();

@@ -12,6 +12,7 @@ const REQUEST_ROUNDS: u32 = 400_000;
 const BATCH_ROUNDS: u32 = 100_000;
 const FRAME_ROUNDS: u32 = 100_000;
 const GROUP_RECORD_ROUNDS: u32 = 400_000;
+const HTTP_BODY_ROUNDS: u32 = 200_000;
 const DISK_ROUNDS: u32 = 10_000;
 
 /// No changed input grows beyond this.
@@ -49,6 +50,11 @@ fn frames_come_out_the_same_however_they_are_cut() {
 #[test]
 fn records_of_groups_are_refused_or_read_as_what_they_are_when_written_again() {
     fuzz("group_record", GROUP_RECORD_ROUNDS, targets::group_record);
+}
+
+#[test]
+fn bodies_of_http_requests_are_refused_or_hold_what_is_in_them() {
+    fuzz("http_body", HTTP_BODY_ROUNDS, targets::http_body);
 }
 
 #[test]

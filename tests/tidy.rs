@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gossip", &[]),
     ("cluster", &["partition", "peer", "storage", "model"]),
     ("coordinator", &["model"]),
+    ("http", &["access", "broker", "coordinator", "keys", "model"]),
     ("broker", &["access", "coordinator", "cluster", "partition", "peer", "storage", "keys", "model"]),
     ("kafka", &["access", "tls", "broker", "coordinator", "wire", "keys", "model"]),
     ("proto", &[]),
@@ -29,8 +30,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "access", "tls", "grpc", "kafka", "broker", "cluster", "peer", "gossip", "storage", "keys", "config",
-            "model",
+            "access", "tls", "grpc", "http", "kafka", "broker", "cluster", "peer", "gossip", "storage",
+            "keys", "config", "model",
         ],
     ),
     ("client", &["wire", "model"]),
@@ -41,6 +42,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What a door may name of the rooms under the broker: the nouns that its answers are made of, and errors to be mapped.
 const BORROWED: &[(&str, &str)] = &[
+    ("kafka", "cluster::Endpoint"),
+    ("http", "cluster::Endpoint"),
+    ("http", "cluster::NodeImage"),
+    ("http", "cluster::PartitionImage"),
+    ("http", "cluster::TopicImage"),
+    ("http", "partition::CheckError"),
+    ("http", "storage::StorageError"),
     ("grpc", "cluster::NodeImage"),
     ("grpc", "cluster::PartitionImage"),
     ("grpc", "cluster::TopicImage"),

@@ -5,6 +5,7 @@ mod control;
 mod doors;
 mod files;
 mod formation;
+mod http;
 mod neighbours;
 mod recovery;
 mod rpc_port;
@@ -32,6 +33,7 @@ use crate::tls::{PrincipalRulesError, TlsError};
 use doors::Doors;
 pub use files::FileError;
 use files::Files;
+use http::Http;
 use neighbours::Neighbours;
 pub use recovery::{StoppedMetadata, recover_metadata};
 
@@ -58,10 +60,17 @@ pub struct Agent {
     /// Where other nodes find this one's gossip, if it is part of a cluster.
     pub gossip: Option<SocketAddr>,
     broker: Broker,
+    http: Http,
     neighbours: Neighbours,
     flusher: Arc<Flusher>,
     failed: Arc<Notify>,
     health: Health,
+    running: Running,
+}
+
+/// What runs until the node stops.
+#[derive(Debug)]
+struct Running {
     closing: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -129,8 +138,11 @@ impl Agent {
         raise_file_limit();
         let flusher = Flusher::new(FLUSHER_THREADS);
         let (data_dir, votes) = open_storage(config, &flusher)?;
-        // The door is opened before the node registers: only then its port is known.
+        let mut running = Running::default();
+        // The doors are opened before the node registers: only then their ports are known.
         let doors = Doors::open(config).await?;
+        let until = running.until();
+        let http = Http::open(config, &mut running.tasks, &until).await?;
         let name = config.node_name.clone().unwrap_or_else(|| "bateau".into());
         let mut neighbours = Neighbours::open(config, &name, &data_dir.meta()).await?;
         let identity = formation::identity(config, &data_dir, &neighbours).await?;
@@ -151,11 +163,8 @@ impl Agent {
         let keys = static_keys(config, identity.node_id, &doors);
         let broker = Broker::new(identity.node_id, storage.clone(), Arc::clone(&metadata), keys);
         broker.give_groups_a_thread();
-        let (closing, is_closing) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let led = broker.clone();
-        let until = is_closing.clone();
-        tasks.spawn(async move { led.keep_cluster(until).await });
+        let (led, until) = (broker.clone(), running.until());
+        running.tasks.spawn(async move { led.keep_cluster(until).await });
         let register = Register {
             node: identity.node_id,
             directory_id: storage.data_dir.meta().directory_id.as_bytes().to_vec(),
@@ -170,27 +179,16 @@ impl Agent {
             () = failed.notified() => return Err(StartError::Votes),
         }
         broker.begin();
-        check_super_users(&broker.settings().security.super_users).map_err(StartError::Register)?;
-        let files = Files::load(config, &broker).map_err(StartError::File)?;
-        tasks.spawn(files.keep(broker.clone(), is_closing.clone()));
+        running.guard(config, &broker)?;
         set_strays_aside(&broker, &storage.data_dir);
+        http.door.open(broker.clone());
         let kafka = doors.addresses();
-        let (listeners, certificates) = doors.into_listeners();
-        let server = KafkaServer::new(listeners, broker.clone(), Limits::of(&broker.settings()));
-        if let Some(certificates) = certificates {
-            let until = is_closing.clone();
-            tasks.spawn(async move { certificates::keep(&certificates, until, unix_seconds).await });
-        }
-        tasks.spawn(server.run(is_closing.clone()));
+        running.serve_kafka(doors, &broker);
         let health = Health::new().await;
-        let grpc = neighbours.rpc_port.as_mut().and_then(|port| {
-            let server = GrpcServer::new(broker.clone(), port.clients.take()?, health.clone());
-            tasks.spawn(server.run(is_closing.clone()));
-            Some(port.bound)
-        });
+        let grpc = running.serve_grpc(&mut neighbours, &broker, &health);
         health.is_ready().await;
-        let maintained = broker.clone();
-        tasks.spawn(async move { maintained.maintain(is_closing).await });
+        let (maintained, until) = (broker.clone(), running.until());
+        running.tasks.spawn(async move { maintained.maintain(until).await });
         let gossip = neighbours.gossip_addr();
         let (node_id, cluster_id) = (identity.node_id, identity.cluster_id);
         let data_dir = path;
@@ -202,17 +200,22 @@ impl Agent {
             data_dir,
             gossip,
             broker,
+            http,
             neighbours,
             flusher,
             failed,
             health,
-            closing,
-            tasks,
+            running,
         })
     }
 
     pub fn broker(&self) -> &Broker {
         &self.broker
+    }
+
+    /// Where HTTP is served, if it is.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.bound
     }
 
     /// Resolves if the node cannot go on: its votes can't be kept.
@@ -222,16 +225,18 @@ impl Agent {
 
     /// Stops the node: others lead what it led, no new requests, those in flight end, logs are synced and closed.
     pub async fn stop(mut self) {
+        self.http.door.leave();
         self.health.leaves().await;
         if tokio::time::timeout(HANDED_OVER_WITHIN, self.broker.hand_over_all()).await.is_err() {
             tracing::warn!("some leaderships were not handed over within {} s", HANDED_OVER_WITHIN.as_secs());
         }
-        self.closing.send_replace(true);
-        let drained =
-            tokio::time::timeout(DRAIN_WITHIN, async { while self.tasks.join_next().await.is_some() {} });
+        self.running.closing.send_replace(true);
+        let drained = tokio::time::timeout(DRAIN_WITHIN, async {
+            while self.running.tasks.join_next().await.is_some() {}
+        });
         if drained.await.is_err() {
             tracing::warn!("some requests did not end within {} s", DRAIN_WITHIN.as_secs());
-            self.tasks.shutdown().await;
+            self.running.tasks.shutdown().await;
         }
         let (broker, flusher) = (self.broker.clone(), Arc::clone(&self.flusher));
         let closed = tokio::time::timeout(CLOSE_WITHIN, async move {
@@ -245,6 +250,50 @@ impl Agent {
             Err(_) => tracing::error!("the disk did not take everything within {} s", CLOSE_WITHIN.as_secs()),
         }
         self.neighbours.close().await;
+    }
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self { closing: watch::channel(false).0, tasks: JoinSet::new() }
+    }
+}
+
+impl Running {
+    /// True once the node stops.
+    fn until(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Has `broker` know who clients are and what they may do.
+    fn guard(&mut self, config: &Config, broker: &Broker) -> Result<(), StartError> {
+        check_super_users(&broker.settings().security.super_users).map_err(StartError::Register)?;
+        let files = Files::load(config, broker).map_err(StartError::File)?;
+        self.tasks.spawn(files.keep(broker.clone(), self.until()));
+        Ok(())
+    }
+
+    fn serve_kafka(&mut self, doors: Doors, broker: &Broker) {
+        let (listeners, certificates) = doors.into_listeners();
+        let server = KafkaServer::new(listeners, broker.clone(), Limits::of(&broker.settings()));
+        if let Some(certificates) = certificates {
+            let until = self.until();
+            self.tasks.spawn(async move { certificates::keep(&certificates, until, unix_seconds).await });
+        }
+        self.tasks.spawn(server.run(self.until()));
+    }
+
+    /// Where gRPC is served, if it is.
+    fn serve_grpc(
+        &mut self,
+        neighbours: &mut Neighbours,
+        broker: &Broker,
+        health: &Health,
+    ) -> Option<SocketAddr> {
+        let port = neighbours.rpc_port.as_mut()?;
+        let server = GrpcServer::new(broker.clone(), port.clients.take()?, health.clone());
+        self.tasks.spawn(server.run(self.until()));
+        Some(port.bound)
     }
 }
 

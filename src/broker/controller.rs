@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::recovery::GoAlone;
+use super::relay::Relay;
 use super::{Broker, BrokerError};
 use crate::cluster::{Endpoint, METADATA_TOPIC_ID, PartitionKey, Service, Verbs};
 use crate::model::TopicId;
-use crate::peer::{Hello, Lane};
+use crate::peer::{Hello, Lane, PeerError};
 
 /// How long somebody who needs the controller waits for one, and for its answer.
 const CONTROLLED_WITHIN: Duration = Duration::from_secs(15);
@@ -154,11 +155,14 @@ pub(super) enum Verb {
     /// To a node with a replica: it is the only voter from now on.
     #[prost(message, tag = "12")]
     GoAlone(GoAlone),
+    /// What a door of the sender asks of the leader of a partition, of a coordinator or of the controller.
+    #[prost(message, tag = "13")]
+    Relay(Relay),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 struct Request {
-    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Verb", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     verb: Option<Verb>,
 }
 
@@ -306,6 +310,24 @@ impl Broker {
         Ok(answer.body)
     }
 
+    /// Sends what is large, or waits long, to `node`. Whether it was done if no answer comes is the caller's to judge.
+    pub(super) async fn relay_to(
+        &self,
+        node: i32,
+        relay: Relay,
+        within: Duration,
+    ) -> Result<Vec<u8>, PeerError> {
+        let request = Bytes::from(Request { verb: Some(Verb::Relay(relay)) }.encode_to_vec());
+        let lane = (Lane::Data, Service::Controller);
+        let answer = self.0.exchange.call(node, lane, vec![request], within).await?;
+        let unreadable = |text: String| PeerError::Failed { node: crate::peer::PeerName::Node(node), text };
+        let answer = Answer::decode(&answer[..]).map_err(|error| unreadable(error.to_string()))?;
+        match answer.fault {
+            Some(fault) => Err(unreadable(fault.reason)),
+            None => Ok(answer.body),
+        }
+    }
+
     /// Does it here.
     async fn carry_out(&self, verb: Verb) -> Result<Vec<u8>, BrokerError> {
         match verb {
@@ -332,6 +354,7 @@ impl Broker {
             Verb::Recover(of) => self.recover(named(of.key())?).await.map(|()| Vec::new()),
             Verb::Holding(of) => self.holding(named(of.key())?).await.map(|holding| holding.encode_to_vec()),
             Verb::GoAlone(go) => self.go_alone(go).await.map(|()| Vec::new()),
+            Verb::Relay(relay) => Box::pin(self.serve_relay(relay)).await,
         }
     }
 

@@ -19,6 +19,7 @@ mod producers;
 mod quorum;
 mod reassignments;
 mod recovery;
+mod relay;
 mod scram;
 mod settings;
 mod space;
@@ -46,6 +47,10 @@ pub use produce::{Acks, PendingAppend, Produced};
 pub use producers::ActiveProducer;
 pub use quorum::{Quorum, Voter};
 pub use reassignments::Reassignment;
+pub use relay::{
+    GroupInList, GroupMember, GroupView, Groups, LARGEST_READ, ReadFrom, ReadRecords, RelayedTopic,
+    StoredOffset,
+};
 pub use scram::ScramUser;
 pub use topics::{CreatedTopic, NewTopic, TopicRef};
 

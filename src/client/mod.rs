@@ -13,7 +13,6 @@ mod error;
 mod fetcher;
 mod group;
 mod metadata;
-mod partitioner;
 mod producer;
 mod records;
 

@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::model::compression::Compression;
+use crate::model::partitioner::partition_for_key;
 use crate::wire::messages::InitProducerIdRequest;
 
-use super::partitioner::partition_for_key;
 use super::{ClientError, Cluster, Partition};
 use lane::Lane;
 

@@ -31,6 +31,9 @@ pub struct ServeFlags {
     /// Where Kafka clients are told to find this node [default: --kafka-addr]
     #[arg(long, value_name = "HOST:PORT", env = "BATEAU_ADVERTISED_KAFKA_ADDR")]
     pub advertised_kafka_addr: Option<String>,
+    /// Where HTTP is served (JSON, health); port 0 takes a free one, off serves none [default: 127.0.0.1:8402]
+    #[arg(long, value_name = "HOST:PORT", env = "BATEAU_HTTP_ADDR")]
+    pub http_addr: Option<String>,
     /// A TOML file with these flags' names as keys, and Kafka's broker keys in a table [set]
     #[arg(long, value_name = "FILE", env = "BATEAU_CONFIG_FILE")]
     pub config_file: Option<PathBuf>,
@@ -93,10 +96,6 @@ pub struct ServeFlags {
     /// The policy of --acl-model-file; read again when it changes
     #[arg(long, value_name = "FILE", env = "BATEAU_ACL_POLICY_FILE")]
     pub acl_policy_file: Option<PathBuf>,
-
-    // Accepted for what comes later; it binds nothing yet.
-    #[arg(long, hide = true, env = "BATEAU_HTTP_ADDR")]
-    pub http_addr: Option<String>,
 }
 
 /// To the commands for people `BATEAU_BOOTSTRAP` is an address; somebody who has set it can run a node all the same.

@@ -5,6 +5,7 @@
 mod address;
 mod cluster;
 mod flags;
+mod http;
 mod listeners;
 mod security;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 pub use address::{AddressError, HostPort};
 pub use cluster::{ClusterConfig, DEFAULT_RPC};
 pub use flags::{LogFormat, ServeFlags};
+pub use http::HttpAddr;
 pub use listeners::ListenerConfig;
 pub use security::{SecurityConfig, TlsFiles};
 
@@ -30,6 +32,8 @@ pub struct Config {
     /// At least one.
     pub listeners: Vec<ListenerConfig>,
     pub security: SecurityConfig,
+    /// Where HTTP is served; `None`: nowhere.
+    pub http: Option<HttpAddr>,
     /// `None`: this node is a cluster of its own, and nobody can join it.
     pub cluster: Option<ClusterConfig>,
     /// Kafka's broker keys, canonical.
@@ -106,6 +110,7 @@ impl Config {
         let keys = static_layer(pairs()).unwrap_or_default();
         let listeners = listeners::check(&flags, &settings, &keys, problems);
         let security = SecurityConfig::check(&flags, &settings, &listeners, problems);
+        let http = HttpAddr::check(flags.http_addr.as_deref(), problems);
         let node_id = node_id(&flags, &settings, problems);
         let data_dir = data_dir(&flags, &settings, problems);
         let cluster = ClusterConfig::check(&flags, problems);
@@ -116,6 +121,7 @@ impl Config {
             node_id,
             listeners,
             security,
+            http,
             cluster,
             keys,
             settings,

@@ -6,6 +6,7 @@ pub mod batch;
 pub mod compression;
 pub mod listener;
 pub mod offset;
+pub mod partitioner;
 pub mod record;
 pub mod topic;
 

@@ -3,7 +3,7 @@
 //! Source: Kafka `Utils.murmur2`, `BuiltInPartitioner.partitionForKey`.
 
 /// The partition of `key` among `partitions`, which is positive.
-pub(super) fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
+pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key).cast_signed() & i32::MAX) % partitions
 }
 
