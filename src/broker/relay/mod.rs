@@ -72,7 +72,7 @@ impl Broker {
         }
     }
 
-    /// Reads up to the high watermark: what this node's replica has, else from the leader. A follower that has nothing
+    /// Reads up to the high watermark: what this node's replica has, else from the leader. A replica that has nothing
     /// yet is not the last word: whoever wrote a moment ago reads what was written.
     ///
     /// # Errors
@@ -83,9 +83,8 @@ impl Broker {
         if here.as_ref().is_some_and(|read| read.records.is_empty()) && !want.wait.is_zero() {
             here = self.read_here(want, want.wait).await?;
         }
-        let leads = self.leader(&want.topic, want.partition).node == self.node_id();
         if let Some(read) = here
-            && (leads || !read.records.is_empty() || !want.wait.is_zero())
+            && (!read.records.is_empty() || !want.wait.is_zero())
         {
             return Ok(read);
         }
@@ -218,6 +217,8 @@ impl Broker {
             max_bytes: usize::try_from(ask.max_bytes).unwrap_or(LARGEST_READ),
             wait: Duration::from_millis(ask.wait_ms),
         };
+        // One that was just elected learns first what its predecessor has acknowledged.
+        self.group(&want.topic, partition, None).await?;
         let plan = plan(&want, want.wait);
         let read = self.fetch(&plan).await.pop().unwrap_or_else(|| Err(nonsense()))?;
         Ok(Done::Read(copied(read).await?))
