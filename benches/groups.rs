@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bateau::client::Connection;
+use bateau::client::{Connection, Security};
 use bateau::wire::messages::create_topics_request::CreatableTopic;
 use bateau::wire::messages::join_group_request::JoinGroupRequestProtocol;
 use bateau::wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
@@ -69,7 +69,7 @@ impl Broker {
 
     async fn connection(&self) -> Connection {
         loop {
-            match Connection::open(&self.address).await {
+            match Connection::open(&self.address, &Security::default(), true).await {
                 Ok(connection) => return connection,
                 Err(_) => sleep(Duration::from_millis(50)).await,
             }

@@ -34,8 +34,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "keys", "config", "model",
         ],
     ),
-    ("client", &["wire", "model"]),
-    ("cli", &["client", "tls", "wire", "model"]),
+    ("client", &["tls", "wire", "model"]),
+    ("cli", &["client", "access", "tls", "wire", "model"]),
     ("lib", &[]),
     ("main", &[]),
 ];

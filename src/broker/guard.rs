@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
@@ -23,6 +24,8 @@ use crate::keys::SecuritySettings;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
+    /// Whether anybody is refused anything. Never false again.
+    is_on: AtomicBool,
     /// The authorizer in force, and what it was made of.
     authorizer: ArcSwapOption<Made>,
     making: Mutex<()>,
@@ -46,14 +49,21 @@ pub struct KnownUsers {
     scram: BTreeMap<(String, i8), ScramCredential>,
 }
 
+impl Guard {
+    /// With an authorizer from the start, if `is_on`; else from the first policy on.
+    pub(super) fn new(is_on: bool) -> Self {
+        Self { is_on: is_on.into(), ..Self::default() }
+    }
+}
+
 impl Broker {
     /// What decides who may do what, as of now; `None`: everybody may do everything.
     pub fn authorizer(&self) -> Option<Arc<Authorizer>> {
-        let settings = self.settings();
-        let policy = self.0.guard.policy.load_full();
-        if !settings.security.has_authorizer && policy.is_none() {
+        // Each request comes by here, and mostly goes on at once. Acquire: whoever sees that it is on sees the policy.
+        if !self.0.guard.is_on.load(Ordering::Acquire) {
             return None;
         }
+        let policy = self.0.guard.policy.load_full();
         let image = self.image();
         let is_of = |made: &Made| {
             Arc::ptr_eq(&made.acls, &image.acls)
@@ -69,6 +79,7 @@ impl Broker {
         if let Some(made) = made.filter(|made| is_of(made)) {
             return Some(Arc::clone(&made.authorizer));
         }
+        let settings = self.settings();
         let authorizer = Arc::new(Authorizer::new(rules(&image, policy.clone(), &settings.security)));
         let made = Made { acls: Arc::clone(&image.acls), policy, authorizer: Arc::clone(&authorizer) };
         self.0.guard.authorizer.store(Some(Arc::new(made)));
@@ -78,6 +89,7 @@ impl Broker {
     /// Takes another policy into use.
     pub fn set_policy(&self, policy: Policy) {
         self.0.guard.policy.store(Some(Arc::new(policy)));
+        self.0.guard.is_on.store(true, Ordering::Release);
     }
 
     /// Takes other users into use.

@@ -120,6 +120,7 @@ impl Broker {
     ) -> Self {
         let replicas = Replicas::new(node, storage.clone());
         let settings = Arc::new(Settings::new(node, statics, Arc::clone(&replicas)));
+        let guard = Guard::new(settings.broker().security.has_authorizer);
         let space = Space::new(Arc::clone(storage.data_dir.disk()), storage.clock.clone());
         let broker = Self(Arc::new(Inner {
             node,
@@ -132,7 +133,7 @@ impl Broker {
             space,
             data_dir: storage.data_dir,
             producer_ids: ProducerIds::default(),
-            guard: Guard::default(),
+            guard,
             coordinators: Coordinators::default(),
             turned_away: Arc::default(),
             kafka: OnceLock::new(),

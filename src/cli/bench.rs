@@ -107,7 +107,7 @@ impl Target {
 
 impl BenchCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let cluster = self.connect.cluster();
+        let cluster = self.connect.cluster()?;
         let report = match &self.what {
             What::Produce(bench) => bench.run(&cluster, self.pid).await?,
             What::Consume(bench) => bench.run(&cluster, self.pid).await?,

@@ -42,7 +42,7 @@ enum Verb {
 
 impl ClusterCommand {
     pub(super) async fn run(self, on_stopped: OnStopped) -> Result<(), CliError> {
-        let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
+        let (cluster, mut out) = (self.connect.cluster()?, self.connect.output());
         match self.verb {
             Verb::Status => status::show(&cluster, &mut out).await?,
             Verb::Decommission(command) => command.run(&cluster, &mut out).await?,

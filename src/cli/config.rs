@@ -81,7 +81,7 @@ impl Of {
 
 impl ConfigCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
+        let (cluster, mut out) = (self.connect.cluster()?, self.connect.output());
         let (resource, changes) = match self.verb {
             Verb::Get { of, keys, all } => {
                 let resource = of.resource();

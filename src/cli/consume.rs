@@ -113,7 +113,7 @@ pub(super) fn chosen_partitions(topic: &TopicMetadata, wanted: &[i32]) -> Result
 
 impl ConsumeCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let cluster = self.connect.cluster();
+        let cluster = self.connect.cluster()?;
         let mut printer = self.printer();
         match &self.group {
             None => self.read_partitions(&cluster, &mut printer).await?,

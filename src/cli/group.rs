@@ -96,7 +96,7 @@ async fn partitions_of(cluster: &Cluster, named: &[TopicPartitions]) -> Result<V
 
 impl GroupCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
+        let (cluster, mut out) = (self.connect.cluster()?, self.connect.output());
         match self.verb {
             Verb::List => show::list(&cluster, &mut out).await?,
             Verb::Describe { mut groups, all, members } => {

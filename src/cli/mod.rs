@@ -1,8 +1,9 @@
-//! The command line for people: topics, records, groups, configurations, nodes, benchmarks. Talks to a broker through `client`.
+//! The command line for people: topics, records, groups, configurations, nodes, users, ACLs, benchmarks. Talks to a broker through `client`.
 //!
 //! Tables or, with `--json`, JSON go to standard output, everything else to standard error.
 //! Exit codes: 0 done; 1 the broker, the network or a file said no; 2 the command line is wrong.
 
+mod acl;
 mod bench;
 mod certs;
 mod clock;
@@ -24,6 +25,7 @@ mod produce;
 mod progress;
 mod time;
 mod topic;
+mod user;
 
 use std::process::ExitCode;
 
@@ -38,21 +40,25 @@ use output::printable;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create, list, describe, alter and delete topics
-    Topic(topic::TopicCommand),
+    Topic(Box<topic::TopicCommand>),
     /// Send lines of standard input as records
     Produce(Box<produce::ProduceCommand>),
     /// Print records
     Consume(Box<consume::ConsumeCommand>),
     /// List and describe consumer groups, move and delete their offsets
-    Group(group::GroupCommand),
+    Group(Box<group::GroupCommand>),
     /// Read and change the configuration of a topic, a broker or a group
-    Config(config::ConfigCommand),
+    Config(Box<config::ConfigCommand>),
     /// Show the nodes and how partitions are; empty a node that goes
-    Cluster(cluster::ClusterCommand),
+    Cluster(Box<cluster::ClusterCommand>),
     /// Recover a partition that lost most of its replicas for good
-    Partition(partition::PartitionCommand),
+    Partition(Box<partition::PartitionCommand>),
     /// Measure rates and latencies of a broker
     Bench(Box<bench::BenchCommand>),
+    /// List, make and delete users, who log in by SCRAM
+    User(Box<user::UserCommand>),
+    /// List, add and remove ACLs: who may do what
+    Acl(Box<acl::AclCommand>),
     /// Make a development CA and certificates of it; show what is in a certificate
     Certs(certs::CertsCommand),
 }
@@ -68,6 +74,8 @@ pub async fn run(command: Command, on_stopped: OnStopped) -> ExitCode {
         Command::Cluster(command) => command.run(on_stopped).await,
         Command::Partition(command) => command.run().await,
         Command::Bench(command) => command.run().await,
+        Command::User(command) => command.run().await,
+        Command::Acl(command) => command.run().await,
         Command::Certs(command) => command.run(),
     };
     match done {

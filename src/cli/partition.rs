@@ -23,7 +23,7 @@ enum Verb {
 
 impl PartitionCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
+        let (cluster, mut out) = (self.connect.cluster()?, self.connect.output());
         match self.verb {
             Verb::Recover(command) => command.run(&cluster, &mut out).await?,
         }

@@ -123,7 +123,7 @@ impl HowToProduce {
 impl ProduceCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
         self.line.check()?;
-        let cluster = self.connect.cluster();
+        let cluster = self.connect.cluster()?;
         let producer =
             Producer::start(&cluster, &self.topic, self.how.options(DEFAULT_LINGER), |_| {}).await?;
         let mut input = Input::start();

@@ -92,7 +92,7 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 
 impl TopicCommand {
     pub(super) async fn run(self) -> Result<(), CliError> {
-        let (cluster, mut out) = (self.connect.cluster(), self.connect.output());
+        let (cluster, mut out) = (self.connect.cluster()?, self.connect.output());
         match self.verb {
             Verb::Create { topics, partitions, replication_factor, config, if_not_exists } => {
                 let new =

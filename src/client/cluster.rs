@@ -13,7 +13,7 @@ use crate::wire::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
 use crate::wire::{ErrorCode, StrBytes};
 
 use super::backoff::Backoff;
-use super::{ClientError, Connection, Metadata, Partition, TopicMetadata};
+use super::{ClientError, Connection, Metadata, Partition, Security, TopicMetadata};
 
 /// `FindCoordinator`'s key type for groups.
 const KEY_IS_GROUP: i8 = 0;
@@ -23,6 +23,7 @@ const KEY_IS_GROUP: i8 = 0;
 pub struct ClusterOptions {
     /// Addresses to begin with, HOST:PORT each; one that answers is enough.
     pub bootstrap: Vec<String>,
+    pub security: Security,
     /// How long one thing is tried again while brokers restart and leaders move.
     pub patience: Duration,
 }
@@ -235,9 +236,14 @@ impl Cluster {
         if let Some(connection) = known.filter(|connection| !connection.is_broken()) {
             return Ok(connection);
         }
-        let connection = Connection::open(address).await?;
+        let connection = self.open(address).await?;
         self.inner.connections.lock().insert(address.to_owned(), connection.clone());
         Ok(connection)
+    }
+
+    async fn open(&self, address: &str) -> Result<Connection, ClientError> {
+        let is_first = self.metadata().brokers.is_empty();
+        Connection::open(address, &self.inner.options.security, is_first).await
     }
 
     /// A connection of one's own to the node that leads `partition`: what waits there holds up nobody else.
@@ -247,7 +253,7 @@ impl Cluster {
     pub(super) async fn own_connection(&self, node: i32) -> Result<Connection, ClientError> {
         let address = self.metadata().brokers.get(&node).map(super::BrokerNode::address);
         match address {
-            Some(address) => Connection::open(&address).await,
+            Some(address) => self.open(&address).await,
             None => Err(ClientError::NoLeader { subject: format!("node {node}") }),
         }
     }

@@ -3,6 +3,7 @@
 //! Not here: which broker to ask, and trying again.
 
 mod line;
+mod login;
 
 use std::collections::HashMap;
 use std::io;
@@ -16,13 +17,15 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::wire::messages::api_versions_response::ApiVersion;
 use crate::wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::request::{self, CodecError, Request};
 use crate::wire::{ErrorCode, StrBytes};
 
-use super::ClientError;
+use super::{ClientError, Security};
+use crate::client::security::{Circumstances, Reader, Writer};
 use line::{Answer, Line, Outgoing, State, Then, Waiting};
 
 const CLIENT_ID: &str = "bateau";
@@ -50,6 +53,8 @@ struct Shared {
     /// Ends with the connection.
     tasks: [JoinHandle<()>; 2],
     state: Arc<Mutex<State>>,
+    /// When the broker is about to end the login's session (KIP-368).
+    stale_from: Option<Instant>,
 }
 
 /// An answer that is on its way.
@@ -76,32 +81,46 @@ impl<R: Request> Pending<R> {
 }
 
 impl Connection {
-    /// Connects, and learns what the broker speaks.
+    /// Connects, learns what the broker speaks, and logs in if `security` says so. `is_first`: nothing is known of its cluster.
     ///
     /// # Errors
-    /// [`ClientError`], if nothing listens there or it is no Kafka broker.
-    pub async fn open(address: &str) -> Result<Self, ClientError> {
+    /// [`ClientError`], if nothing listens there, it is no Kafka broker, or it does not let us in.
+    pub async fn open(address: &str, security: &Security, is_first: bool) -> Result<Self, ClientError> {
+        let circumstances = security.circumstances(is_first);
         let connect = |source| ClientError::Connect { address: address.into(), source: Arc::new(source) };
         let stream = match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
             Ok(stream) => stream.map_err(connect)?,
             Err(_) => return Err(connect(io::ErrorKind::TimedOut.into())),
         };
         stream.set_nodelay(true).map_err(connect)?;
-        let mut connection = Self::over(stream, address);
+        let halves = match tokio::time::timeout(CONNECT_WITHIN, security.secure(stream, address)).await {
+            Ok(Ok(halves)) => halves,
+            Ok(Err(source)) => {
+                let hint = circumstances.of_handshake(&source);
+                return Err(ClientError::Tls { address: address.into(), hint, source: Arc::new(source) });
+            }
+            Err(_) => return Err(connect(io::ErrorKind::TimedOut.into())),
+        };
+        let mut connection = Self::over(halves, address, circumstances);
         let versions = connection.ask_versions().await?;
         // Nobody else has it yet.
         if let Some(shared) = Arc::get_mut(&mut connection.shared) {
             shared.versions = versions;
         }
+        if let Some(login) = &security.login {
+            let stale_from = connection.log_in(login).await?;
+            if let Some(shared) = Arc::get_mut(&mut connection.shared) {
+                shared.stale_from = stale_from;
+            }
+        }
         Ok(connection)
     }
 
-    fn over(stream: TcpStream, address: &str) -> Self {
-        let (read, write) = stream.into_split();
+    fn over((read, write): (Reader, Writer), address: &str, circumstances: Circumstances) -> Self {
         let (outgoing, queue) = mpsc::channel(IN_FLIGHT_MAX);
         let state = Arc::new(Mutex::new(State::default()));
-        let writer = Line { state: Arc::clone(&state), address: address.to_owned() };
-        let reader = Line { state: Arc::clone(&state), address: address.to_owned() };
+        let line = || Line { state: Arc::clone(&state), address: address.to_owned(), circumstances };
+        let (writer, reader) = (line(), line());
         let tasks = [tokio::spawn(writer.write_all(write, queue)), tokio::spawn(reader.read_all(read))];
         let shared = Shared {
             address: address.to_owned(),
@@ -111,6 +130,7 @@ impl Connection {
             next_id: AtomicI32::new(1),
             tasks,
             state,
+            stale_from: None,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -119,8 +139,10 @@ impl Connection {
         &self.shared.address
     }
 
+    /// Whether another should be opened instead: it broke, or the broker is about to close it.
     pub fn is_broken(&self) -> bool {
-        self.shared.state.lock().broken.is_some()
+        let is_stale = self.shared.stale_from.is_some_and(|from| Instant::now() >= from);
+        is_stale || self.shared.state.lock().broken.is_some()
     }
 
     /// The highest version of `R` that both sides know, and `highest` allows.
@@ -267,7 +289,7 @@ impl Drop for Shared {
 }
 
 fn broken(address: &str, source: io::Error) -> ClientError {
-    ClientError::Broken { address: address.into(), source: Arc::new(source) }
+    ClientError::Broken { address: address.into(), hint: None, source: Arc::new(source) }
 }
 
 fn codec(address: &str, source: CodecError) -> ClientError {

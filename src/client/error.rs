@@ -16,9 +16,19 @@ pub enum ClientError {
         #[source]
         source: Arc<io::Error>,
     },
-    #[error("{address}: the connection broke: {source}")]
+    #[error("{address}: the connection broke: {source}{}", or_nothing(*hint))]
     Broken {
         address: String,
+        /// What may be missing; then a later try does no better.
+        hint: Option<&'static str>,
+        #[source]
+        source: Arc<io::Error>,
+    },
+    #[error("{address}: no TLS with this broker: {source}{}", or_nothing(*hint))]
+    Tls {
+        address: String,
+        /// As above.
+        hint: Option<&'static str>,
         #[source]
         source: Arc<io::Error>,
     },
@@ -53,6 +63,10 @@ pub enum ClientError {
     Protocol { subject: String, what: String },
 }
 
+fn or_nothing(hint: Option<&str>) -> String {
+    hint.map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
 /// The code by its name, and the broker's own words or, without, a hint what to do.
 fn said(code: ErrorCode, message: Option<&str>) -> String {
     match (message.filter(|text| !text.is_empty()), hint(code)) {
@@ -80,8 +94,19 @@ fn hint(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::InconsistentGroupProtocol => "the group's members use another assignor or protocol",
         ErrorCode::FencedInstanceId => "another member has taken over this group instance id",
         ErrorCode::OutOfOrderSequenceNumber => "the partition lost track of this producer; start it again",
+        ErrorCode::TopicAuthorizationFailed
+        | ErrorCode::GroupAuthorizationFailed
+        | ErrorCode::ClusterAuthorizationFailed
+        | ErrorCode::TransactionalIdAuthorizationFailed => "this user may not; see `bateau acl list`",
+        ErrorCode::IllegalSaslState => "this listener asks for no login: leave --user away",
+        ErrorCode::SecurityDisabled => "this broker keeps no ACLs: it runs without an authorizer",
         _ => return None,
     })
+}
+
+/// What the other side is, or thinks of our certificate, stays so.
+fn is_final(source: &io::Error) -> bool {
+    matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
 impl ClientError {
@@ -107,7 +132,10 @@ impl ClientError {
     /// Whether the same may work a little later, or on another broker.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Broken { .. } | Self::Silent { .. } | Self::NoLeader { .. } => true,
+            Self::Connect { .. } | Self::Silent { .. } | Self::NoLeader { .. } => true,
+            Self::Broken { hint, source, .. } | Self::Tls { hint, source, .. } => {
+                hint.is_none() && !is_final(source)
+            }
             // Who cannot be reached at all has a wrong address, more likely than a broker that restarts just now.
             Self::NoBroker { is_news, .. } => *is_news,
             Self::Refused { code, .. } => code.is_retriable(),
@@ -121,9 +149,10 @@ impl ClientError {
 
     /// Whether nothing answered, rather than answered no.
     pub(super) fn is_network(&self) -> bool {
-        matches!(
-            self,
-            Self::Connect { .. } | Self::Broken { .. } | Self::Silent { .. } | Self::NoBroker { .. }
-        )
+        match self {
+            Self::Connect { .. } | Self::Broken { .. } | Self::Silent { .. } | Self::NoBroker { .. } => true,
+            Self::Tls { .. } => self.is_retriable(),
+            _ => false,
+        }
     }
 }

@@ -15,7 +15,10 @@ mod group;
 mod metadata;
 mod producer;
 mod records;
+mod sasl;
+mod security;
 
+pub use admin::acls::{Acl, AclFilter};
 pub use admin::configs::{ConfigChange, ConfigEntry, Resource, ResourceKind};
 pub use admin::groups::{GroupDescription, GroupListing, GroupMemberDescription};
 pub use admin::nodes::{ClusterDescription, NodeDescription};
@@ -23,6 +26,7 @@ pub use admin::offsets::{CommittedOffset, FoundOffset, OffsetSpec};
 pub use admin::placement::{Move, Reassignment};
 pub use admin::quorum::{Quorum, QuorumReplica};
 pub use admin::topics::NewTopic;
+pub use admin::users::{NewCredential, UserCredential};
 pub use assignor::partitions_of_assignment;
 pub use cluster::{Cluster, ClusterOptions};
 pub use connection::Connection;
@@ -32,6 +36,8 @@ pub use group::{GroupMember, GroupOptions};
 pub use metadata::{BrokerNode, Metadata, PartitionMetadata, TopicMetadata};
 pub use producer::{Delivery, OutgoingRecord, Producer, ProducerOptions};
 pub use records::{FetchedBatch, RecordsError, batches};
+pub use sasl::{Login, ScramHash};
+pub use security::Security;
 
 /// A partition by its topic's name. Names come from users and brokers, so they are not checked here.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,8 +8,9 @@ use parking_lot::Mutex;
 use super::authentication::{Authentication, Told};
 use super::ended::Ended;
 use super::fetch_session::FetchSessions;
+use super::permissions::Permissions;
 use crate::access::sasl::UnixMillis;
-use crate::access::{Memo, Operation, Resource};
+use crate::access::{Memo, Operation, Principal, Resource};
 use crate::broker::{Broker, BrokerError};
 use crate::cluster::NodeImage;
 use crate::wire::header::RequestHeader;
@@ -92,6 +93,11 @@ impl Context {
         ReplyTo::from(&self.request)
     }
 
+    /// Who the client is, as far as is known.
+    pub(super) fn principal(&self) -> Principal {
+        self.memo.lock().principal().clone()
+    }
+
     /// Lets `look` at who the client is, or change it.
     pub(super) fn authentication<T>(&self, look: impl FnOnce(&mut Authentication) -> T) -> T {
         look(&mut self.authentication.lock())
@@ -134,40 +140,30 @@ impl Context {
         }
     }
 
-    /// Whether the client may do this. A refusal is audited.
-    pub(super) fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
-        let Some(authorizer) = self.broker.authorizer() else { return true };
-        let mut memo = self.memo.lock();
-        let is_allowed = memo.allows(Some(&authorizer), operation, resource);
-        if !is_allowed {
-            let (principal, host) = (memo.principal(), memo.host());
-            let decision = authorizer.decide(principal, host, operation, resource);
-            tracing::info!(
-                target: "bateau::audit", %principal, %host, operation = operation.name(), kind = resource.kind.name(),
-                resource = resource.name, api = ?self.request.api, %decision, "denied"
-            );
-        }
-        is_allowed
+    /// What the client may do: for a handler that asks several times.
+    pub(super) fn permissions(&self) -> Permissions<'_> {
+        Permissions::new(self.broker.authorizer(), &self.memo, self.request.api)
     }
 
-    /// As [`Context::allows`], for what the client did not ask for by name: it is left out, and nobody hears of it.
+    /// Whether the client may do this. A refusal is audited.
+    pub(super) fn allows(&self, operation: Operation, resource: Resource<'_>) -> bool {
+        self.permissions().allows(operation, resource)
+    }
+
+    /// As [`Context::allows`], for what the client did not ask for by name, or need not have: nobody hears of it.
     pub(super) fn shows(&self, operation: Operation, resource: Resource<'_>) -> bool {
-        let Some(authorizer) = self.broker.authorizer() else { return true };
-        self.memo.lock().allows(Some(&authorizer), operation, resource)
+        self.permissions().shows(operation, resource)
     }
 
     /// # Errors
     /// [`BrokerError::Denied`] if the client may not do this.
     pub(super) fn authorise(&self, operation: Operation, resource: Resource<'_>) -> Result<(), BrokerError> {
-        match self.allows(operation, resource) {
-            true => Ok(()),
-            false => Err(BrokerError::Denied { kind: resource.kind }),
-        }
+        self.permissions().authorise(operation, resource)
     }
 
     /// What the client may do with a resource, as Kafka's bit set of operations (KIP-430).
     pub(super) fn operations(&self, resource: Resource<'_>) -> i32 {
-        self.memo.lock().operations(self.broker.authorizer().as_deref(), resource)
+        self.permissions().operations(resource)
     }
 
     /// Remembers what the client said with `ApiVersions`, for log lines.

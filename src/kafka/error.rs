@@ -238,8 +238,8 @@ fn words(error: &BrokerError) -> String {
         BrokerError::NoEligibleLeader { .. } => "Eligible topic partition leaders are not available.".into(),
         BrokerError::InvalidConfig(error @ KeyError::NotAList { .. }) => format!("{error}."),
         BrokerError::InvalidConfig(error) => error.to_string(),
-        BrokerError::Denied { .. }
-        | BrokerError::InvalidPartitions { .. }
+        BrokerError::Denied { kind } => denied(*kind).into(),
+        BrokerError::InvalidPartitions { .. }
         | BrokerError::InvalidReplicaAssignment { .. }
         | BrokerError::NoReassignment { .. }
         | BrokerError::ControllerRefused { .. }
@@ -258,6 +258,18 @@ fn words(error: &BrokerError) -> String {
         | BrokerError::LogUnavailable { .. }
         | BrokerError::Storage(_)
         | BrokerError::Closing => sentence(&error.to_string()),
+    }
+}
+
+fn denied(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Topic => "Topic authorization failed.",
+        ResourceKind::Group => "Group authorization failed.",
+        ResourceKind::TransactionalId => "Transactional Id authorization failed.",
+        ResourceKind::DelegationToken => "Delegation Token authorization failed.",
+        ResourceKind::Cluster | ResourceKind::User | ResourceKind::Any | ResourceKind::Unknown => {
+            "Cluster authorization failed."
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Requests that only the controller serves: sent to it by whoever got them, and served there for the others.
 //!
-//! What goes over is the request as the client sent it, header and body, and the response as it goes out. A request is
-//! sent on once: if the controller has changed meanwhile, the client hears so and tries again.
+//! What goes over is who the client is (`sender.rs`), the request as it was sent, header and body, and the response as it
+//! goes out. The controller's node authorises. A request is sent on once: if the controller has changed meanwhile, the
+//! client hears so and tries again.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -14,6 +15,7 @@ use super::context::{Client, Context};
 use super::error::Refusal;
 use super::fetch_session::FetchSessions;
 use super::handlers::APIS;
+use super::sender::{Sender, SenderError};
 use crate::broker::{Broker, BrokerError, ServeKafka};
 use crate::wire::ApiKey;
 use crate::wire::header::{HeaderError, RequestHeader};
@@ -46,6 +48,8 @@ enum ForwardedError {
     #[error("{api:?} has no answer that can be sent back")]
     Unanswered { api: ApiKey },
     #[error(transparent)]
+    Sender(#[from] SenderError),
+    #[error(transparent)]
     Request(#[from] RequestError),
 }
 
@@ -57,15 +61,21 @@ impl From<HeaderError> for ForwardedError {
 
 impl ServeKafka for ForwardedRequests {
     fn serve(&self, broker: Broker, request: Bytes) -> BoxFuture<'static, Result<Bytes, String>> {
-        let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let nobody = Client { peer: nobody, listener: "".into() };
-        let trusted = Authentication::new(Demands::Nothing, None);
-        let context = Context::new(broker, Arc::clone(&self.sessions), nobody, trusted).of_another_node();
-        Box::pin(async move { serve(context, request).await.map_err(|error| error.to_string()) })
+        let sessions = Arc::clone(&self.sessions);
+        Box::pin(async move { serve(broker, sessions, request).await.map_err(|error| error.to_string()) })
     }
 }
 
-async fn serve(mut ctx: Context, mut request: Bytes) -> Result<Bytes, ForwardedError> {
+async fn serve(
+    broker: Broker,
+    sessions: Arc<FetchSessions>,
+    mut request: Bytes,
+) -> Result<Bytes, ForwardedError> {
+    let Sender { principal, host } = Sender::take(&mut request)?;
+    // The node that it came in on is believed: it belongs to the cluster, and asked the client who it is.
+    let known = Authentication::new(Demands::Nothing, Some(principal));
+    let client = Client { peer: SocketAddr::from((host, 0)), listener: "".into() };
+    let mut ctx = Context::new(broker, sessions, client, known).of_another_node();
     let most = ctx.broker.settings().socket_request_max_bytes as usize;
     if request.len() > most {
         return Err(ForwardedError::TooLarge { len: request.len(), most });
@@ -95,7 +105,11 @@ fn whole(frame: ResponseFrame) -> Option<Bytes> {
 /// # Errors
 /// What the controller's node says of the request as a whole, or that there is no controller.
 pub(super) async fn to_controller(ctx: &Context, body: &[u8]) -> Result<Reply, Refusal> {
-    let response = ctx.broker.forward_kafka(with_header(&ctx.request, body)).await.map_err(Refusal::from)?;
+    let mut request = BytesMut::new();
+    let sender = Sender { principal: ctx.principal(), host: ctx.client.peer.ip().to_canonical() };
+    sender.put(&mut request).map_err(|error| BrokerError::InvalidRequest { reason: error.to_string() })?;
+    put_with_header(&mut request, &ctx.request, body);
+    let response = ctx.broker.forward_kafka(request.freeze()).await.map_err(Refusal::from)?;
     let unreadable = || BrokerError::ControllerRefused { reason: "its response is cut short".into() };
     frame(ctx.reply_to(), &response).map(Reply::Frame).ok_or_else(|| unreadable().into())
 }
@@ -108,9 +122,9 @@ fn frame(to: ReplyTo, response: &[u8]) -> Option<ResponseFrame> {
     Some(frame.finish())
 }
 
-fn with_header(header: &RequestHeader, body: &[u8]) -> Bytes {
+fn put_with_header(out: &mut BytesMut, header: &RequestHeader, body: &[u8]) {
     let client = header.client_id.as_deref().unwrap_or("");
-    let mut out = BytesMut::with_capacity(16 + client.len() + body.len());
+    out.reserve(16 + client.len() + body.len());
     out.put_i16(header.api as i16);
     out.put_i16(header.version);
     out.put_i32(header.correlation_id);
@@ -124,7 +138,6 @@ fn with_header(header: &RequestHeader, body: &[u8]) -> Bytes {
         out.put_u8(0); // no tagged fields
     }
     out.put_slice(body);
-    out.freeze()
 }
 
 #[cfg(test)]
@@ -140,7 +153,9 @@ mod tests {
     fn a_request_is_sent_on_as_it_came() {
         for (version, client) in [(2, Some("tool")), (2, None), (7, Some("")), (7, None)] {
             let header = header(ApiKey::CreateTopics, version, client);
-            let mut whole = with_header(&header, b"body");
+            let mut whole = BytesMut::new();
+            put_with_header(&mut whole, &header, b"body");
+            let mut whole = whole.freeze();
             assert_eq!(RequestHeader::take(&mut whole).unwrap(), header);
             assert_eq!(&whole[..], b"body");
         }

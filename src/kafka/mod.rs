@@ -19,6 +19,8 @@ mod handlers;
 mod inbox;
 mod memory;
 mod outbox;
+mod permissions;
+mod sender;
 mod server;
 mod socket;
 

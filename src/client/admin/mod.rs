@@ -1,5 +1,6 @@
-//! What is asked about topics, configurations, offsets, groups, nodes and replicas, a file for each. All of them are `impl Cluster`.
+//! What is asked about topics, configurations, offsets, groups, nodes, replicas, users and ACLs, a file for each. All of them are `impl Cluster`.
 
+pub(super) mod acls;
 pub(super) mod configs;
 pub(super) mod groups;
 pub(super) mod nodes;
@@ -7,6 +8,7 @@ pub(super) mod offsets;
 pub(super) mod placement;
 pub(super) mod quorum;
 pub(super) mod topics;
+pub(super) mod users;
 
 use crate::wire::StrBytes;
 

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::broken;
 use crate::client::ClientError;
+use crate::client::security::{Circumstances, Reader, Writer, looks_like_tls};
 
 /// No answer is larger: a Fetch's is bounded by what it asks for, and metadata of 100,000 partitions takes 10 MB.
 const FRAME_MAX: usize = 256 << 20;
@@ -20,6 +19,8 @@ const FRAME_MAX: usize = 256 << 20;
 pub(super) struct State {
     /// In the order in which they were written, which is that of the answers. At most [`super::IN_FLIGHT_MAX`].
     pub(super) waiting: VecDeque<Waiting>,
+    /// How many answers came. Saturates nowhere near.
+    pub(super) answers: u64,
     /// Set once: nothing is sent or received any more.
     pub(super) broken: Option<ClientError>,
 }
@@ -62,10 +63,11 @@ pub(super) enum Then {
 pub(super) struct Line {
     pub(super) state: Arc<Mutex<State>>,
     pub(super) address: String,
+    pub(super) circumstances: Circumstances,
 }
 
 impl Line {
-    pub(super) async fn write_all(self, mut write: OwnedWriteHalf, mut queue: mpsc::Receiver<Outgoing>) {
+    pub(super) async fn write_all(self, mut write: Writer, mut queue: mpsc::Receiver<Outgoing>) {
         while let Some(Outgoing { frame, then }) = queue.recv().await {
             let written = match then {
                 Then::Written(written) => Some(written),
@@ -80,15 +82,19 @@ impl Line {
                     None
                 }
             };
-            if let Err(error) = write.write_all(&frame).await {
-                return self.fail(broken(&self.address, error));
+            let sent = match write.write_all(&frame).await {
+                Ok(()) => write.flush().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sent {
+                return self.fail(self.broken(error));
             }
             // As above.
             _ = written.map(|written| written.send(()));
         }
     }
 
-    pub(super) async fn read_all(self, read: OwnedReadHalf) {
+    pub(super) async fn read_all(self, read: Reader) {
         let mut read = BufReader::with_capacity(64 << 10, read);
         loop {
             let answer = match self.read_frame(&mut read).await {
@@ -101,26 +107,34 @@ impl Line {
         }
     }
 
-    async fn read_frame(&self, read: &mut BufReader<OwnedReadHalf>) -> Result<Bytes, ClientError> {
-        let size = read.read_i32().await.map_err(|error| broken(&self.address, error))?;
+    async fn read_frame(&self, read: &mut BufReader<Reader>) -> Result<Bytes, ClientError> {
+        let size = read.read_i32().await.map_err(|error| self.broken(error))?;
         let fits = usize::try_from(size).ok().filter(|size| (4..=FRAME_MAX).contains(size));
         let Some(size) = fits else {
-            let what = format!("it announces {size} bytes");
+            let what = if looks_like_tls(size) && !self.circumstances.has_tls {
+                "it answers by TLS: try --tls".to_owned()
+            } else {
+                format!("it announces {size} bytes")
+            };
             return Err(ClientError::NotKafka { address: self.address.clone(), what });
         };
         // Grows as bytes come, not by what is announced.
         let mut frame = Vec::new();
         let read = read.take(size as u64).read_to_end(&mut frame).await;
-        let read = read.map_err(|error| broken(&self.address, error))?;
+        let read = read.map_err(|error| self.broken(error))?;
         if read < size {
-            return Err(broken(&self.address, io::ErrorKind::UnexpectedEof.into()));
+            return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
         }
         Ok(frame.into())
     }
 
     fn deliver(&self, mut frame: Bytes) -> Result<(), ClientError> {
         let found = frame.get_i32();
-        let waiting = self.state.lock().waiting.pop_front();
+        let waiting = {
+            let mut state = self.state.lock();
+            state.answers += 1;
+            state.waiting.pop_front()
+        };
         match waiting {
             Some(waiting) if waiting.correlation_id == found => {
                 // Whoever gave up does not mind.
@@ -132,6 +146,11 @@ impl Line {
                 Err(ClientError::NotKafka { address: self.address.clone(), what })
             }
         }
+    }
+
+    fn broken(&self, source: io::Error) -> ClientError {
+        let hint = self.circumstances.of_end(&source, self.state.lock().answers);
+        ClientError::Broken { address: self.address.clone(), hint, source: Arc::new(source) }
     }
 
     fn fail(&self, error: ClientError) {

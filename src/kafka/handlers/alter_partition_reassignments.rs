@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::cluster::MetadataImage;
 use crate::kafka::api::Handler;
@@ -32,6 +33,9 @@ impl Handler for AlterPartitionReassignments {
         ctx: &Context,
         request: AlterPartitionReassignmentsRequest,
     ) -> Result<AlterPartitionReassignmentsResponse, BrokerError> {
+        if let Err(denied) = ctx.authorise(Operation::Alter, Resource::cluster()) {
+            return Ok(refused(&request.topics, &denied.into()));
+        }
         let may_resize = request.allow_replication_factor_change;
         let mut responses = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
@@ -48,6 +52,23 @@ impl Handler for AlterPartitionReassignments {
     fn refused(code: ErrorCode) -> AlterPartitionReassignmentsResponse {
         AlterPartitionReassignmentsResponse::default().with_error_code(code.code())
     }
+}
+
+/// With the error of the whole for each partition too.
+fn refused(topics: &[ReassignableTopic], refusal: &Refusal) -> AlterPartitionReassignmentsResponse {
+    let partition = |asked: &ReassignablePartition| {
+        ReassignablePartitionResponse::default()
+            .with_partition_index(asked.partition_index)
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.text())
+    };
+    let topic = |topic: &ReassignableTopic| {
+        let partitions = topic.partitions.iter().map(partition).collect();
+        ReassignableTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions)
+    };
+    AlterPartitionReassignments::refused(refusal.code)
+        .with_error_message(refusal.text())
+        .with_responses(topics.iter().map(topic).collect())
 }
 
 async fn reassign_topic(

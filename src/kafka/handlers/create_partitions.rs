@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -29,10 +30,14 @@ impl Handler for CreatePartitions {
         for topic in &request.topics {
             *times.entry(&topic.name).or_default() += 1;
         }
+        let permissions = ctx.permissions();
         let mut results = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
             let grown = match times.remove(topic.name.as_str()) {
                 None => continue,
+                Some(1) if !permissions.allows(Operation::Alter, Resource::topic(&topic.name)) => {
+                    Err(Refusal { code: ErrorCode::TopicAuthorizationFailed, message: None }) // as Kafka has it
+                }
                 Some(1) => grow(ctx, topic, request.validate_only).await,
                 Some(_) => Err(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name.")),
             };

@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, CreatedTopic, NewTopic};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
+use crate::kafka::permissions::Permissions;
 use crate::keys::ConfigEntry;
 use crate::wire::messages::create_topics_request::CreatableTopic;
 use crate::wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
@@ -34,10 +36,19 @@ impl Handler for CreateTopics {
         request: CreateTopicsRequest,
     ) -> Result<CreateTopicsResponse, BrokerError> {
         let mut results = Vec::with_capacity(request.topics.len());
-        let too_many = new_partitions(ctx, &request) > NEW_PARTITIONS_MAX;
-        let mut good = Vec::with_capacity(request.topics.len());
+        let permissions = ctx.permissions();
+        let creates_all = permissions.shows(Operation::Create, Resource::cluster());
+        let mut allowed = Vec::with_capacity(request.topics.len());
         for (topic, times) in once_each(&request.topics) {
-            match fault(topic, times, too_many) {
+            match fault_before(topic, times, creates_all, &permissions) {
+                Some(refusal) => results.push(refused(topic.name.clone(), &refusal)),
+                None => allowed.push(topic),
+            }
+        }
+        let too_many = new_partitions(ctx, &allowed) > NEW_PARTITIONS_MAX;
+        let mut good = Vec::with_capacity(allowed.len());
+        for topic in allowed {
+            match fault(topic, too_many) {
                 Some(refusal) => results.push(refused(topic.name.clone(), &refusal)),
                 None => good.push(topic),
             }
@@ -46,7 +57,7 @@ impl Handler for CreateTopics {
         let made = ctx.broker.create_topics(new, request.validate_only).await;
         for (topic, made) in good.into_iter().zip(made) {
             results.push(match made {
-                Ok(created) => described(ctx, topic.name.clone(), created),
+                Ok(created) => described(ctx, &permissions, topic.name.clone(), created),
                 Err(error) => refused(topic.name.clone(), &Refusal::from(&error)),
             });
         }
@@ -72,30 +83,44 @@ fn once_each(topics: &[CreatableTopic]) -> Vec<(&CreatableTopic, usize)> {
     topics.iter().filter_map(|topic| times.remove(topic.name.as_str()).map(|times| (topic, times))).collect()
 }
 
-fn new_partitions(ctx: &Context, request: &CreateTopicsRequest) -> i64 {
+fn new_partitions(ctx: &Context, topics: &[&CreatableTopic]) -> i64 {
     let default = i64::from(ctx.broker.settings().num_partitions);
-    let of_topic = |topic: &CreatableTopic| match (topic.assignments.len(), topic.num_partitions) {
+    let of_topic = |topic: &&CreatableTopic| match (topic.assignments.len(), topic.num_partitions) {
         (0, -1) => default,
         (0, count) => i64::from(count.max(0)),
         (assigned, _) => i64::try_from(assigned).unwrap_or(i64::MAX),
     };
-    request.topics.iter().map(of_topic).fold(0, i64::saturating_add)
+    topics.iter().map(of_topic).fold(0, i64::saturating_add)
+}
+
+/// What is wrong with a topic whatever is asked for it.
+fn fault_before(
+    topic: &CreatableTopic,
+    times: usize,
+    creates_all: bool,
+    permissions: &Permissions<'_>,
+) -> Option<Refusal> {
+    if times > 1 {
+        Some(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
+    } else if topic.name.as_str() == METADATA_TOPIC {
+        let words = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
+        Some(Refusal::new(ErrorCode::InvalidRequest, words))
+    } else if !creates_all && !permissions.allows(Operation::Create, Resource::topic(&topic.name)) {
+        Some(Refusal::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."))
+    } else {
+        None
+    }
 }
 
 /// What the request alone says is wrong.
-fn fault(topic: &CreatableTopic, times: usize, too_many: bool) -> Option<Refusal> {
+fn fault(topic: &CreatableTopic, too_many: bool) -> Option<Refusal> {
     let nulls: Vec<&str> = topic
         .configs
         .iter()
         .filter(|config| config.value.is_none())
         .map(|config| config.name.as_str())
         .collect();
-    if times > 1 {
-        Some(Refusal::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
-    } else if topic.name.as_str() == METADATA_TOPIC {
-        let words = format!("Creation of internal topic {METADATA_TOPIC} is prohibited.");
-        Some(Refusal::new(ErrorCode::InvalidRequest, words))
-    } else if too_many {
+    if too_many {
         let words = "Excessively large number of partitions per request.";
         Some(Refusal::new(ErrorCode::PolicyViolation, words))
     } else if !nulls.is_empty() {
@@ -120,11 +145,24 @@ fn new_topic(topic: &CreatableTopic) -> NewTopic {
     }
 }
 
-fn described(ctx: &Context, name: TopicName, created: CreatedTopic) -> CreatableTopicResult {
+fn described(
+    ctx: &Context,
+    permissions: &Permissions<'_>,
+    name: TopicName,
+    created: CreatedTopic,
+) -> CreatableTopicResult {
+    let tells = permissions.shows(Operation::DescribeConfigs, Resource::topic(&name));
     let made = CreatableTopicResult::default().with_name(name).with_topic_id(created.id.0);
     let result = made.with_error_message(None);
     if ctx.version() < 5 {
         return result.with_configs(None);
+    }
+    if !tells {
+        return result
+            .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_configs(Some(Vec::new()));
     }
     result
         .with_num_partitions(created.partitions)

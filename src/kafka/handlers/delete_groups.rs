@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -29,8 +30,12 @@ impl Handler for DeleteGroups {
             if !seen.insert(group) {
                 continue;
             }
-            let deleted = ctx.broker.delete_group(group).await;
-            let code = deleted.err().map_or(0, |error| ErrorCode::from(&error).code());
+            let code = if ctx.allows(Operation::Delete, Resource::group(group)) {
+                let deleted = ctx.broker.delete_group(group).await;
+                deleted.err().map_or(0, |error| ErrorCode::from(&error).code())
+            } else {
+                ErrorCode::GroupAuthorizationFailed.code()
+            };
             results.push(DeletableGroupResult::default().with_group_id(group.clone()).with_error_code(code));
         }
         Ok(DeleteGroupsResponse::default().with_results(results))

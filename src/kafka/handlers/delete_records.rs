@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::cluster::TopicImage;
 use crate::kafka::api::Handler;
@@ -34,15 +35,17 @@ impl Handler for DeleteRecords {
         ctx: &Context,
         request: DeleteRecordsRequest,
     ) -> Result<DeleteRecordsResponse, BrokerError> {
-        let image = ctx.broker.image();
+        let (image, permissions) = (ctx.broker.image(), ctx.permissions());
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let deadline = Instant::now() + timeout.clamp(WITHIN_MIN, WITHIN_MAX);
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {
+            let may_delete = permissions.allows(Operation::Delete, Resource::topic(&asked.name));
             let topic = image.topic(&asked.name);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for (index, before) in last_words(asked) {
                 let deleted = match topic {
+                    _ if !may_delete => Err(ErrorCode::TopicAuthorizationFailed),
                     None => Err(ErrorCode::UnknownTopicOrPartition),
                     Some(topic) if topic.is_internal() => Err(ErrorCode::InvalidTopicException),
                     // A leader that finds no majority would wait for it.

@@ -5,11 +5,13 @@ use std::ops::RangeInclusive;
 
 use uuid::Uuid;
 
+use crate::access::{Operation, Resource, ResourceKind};
 use crate::broker::{BrokerError, TopicRef};
 use crate::cluster::MetadataImage;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
+use crate::kafka::permissions::Permissions;
 use crate::model::TopicId;
 use crate::wire::messages::delete_topics_request::DeleteTopicState;
 use crate::wire::messages::delete_topics_response::DeletableTopicResult;
@@ -41,7 +43,11 @@ impl Handler for DeleteTopics {
         for topic in &asked {
             *times.entry(key(topic)).or_default() += 1;
         }
-        let twice = both_ways(&ctx.broker.image(), &asked);
+        let image = ctx.broker.image();
+        let rights = Rights::of(ctx.permissions());
+        // Which id a name has is nothing for those who may not delete it.
+        let mut twice = both_ways(&image, &asked);
+        twice.retain(|_, name| rights.may_describe(name) && rights.may_delete(name));
         let mut responses = Vec::with_capacity(asked.len());
         for topic in &asked {
             let Some(times) = times.remove(&key(topic)) else { continue };
@@ -52,16 +58,21 @@ impl Handler for DeleteTopics {
                 Ok(_) if twice.contains_key(&topic.topic_id) => {
                     Err(Refusal::new(ErrorCode::InvalidRequest, TWICE))
                 }
-                Ok(which) => delete(ctx, &which).await,
+                Ok(which) => match rights.fault(&image, &which) {
+                    None => delete(ctx, &which).await,
+                    Some((refusal, name)) => {
+                        responses.push(failed(name.or_else(|| topic.name.clone()), topic.topic_id, &refusal));
+                        continue;
+                    }
+                },
                 Err(refusal) => Err(refusal),
             };
             responses.push(match done {
                 Ok((name, id)) => DeletableTopicResult::default().with_name(Some(name)).with_topic_id(id.0),
-                Err(refusal) => DeletableTopicResult::default()
-                    .with_name(topic.name.clone().or_else(|| twice.get(&topic.topic_id).cloned()))
-                    .with_topic_id(topic.topic_id)
-                    .with_error_code(refusal.code.code())
-                    .with_error_message(refusal.text()),
+                Err(refusal) => {
+                    let name = topic.name.clone().or_else(|| twice.get(&topic.topic_id).cloned());
+                    failed(name, topic.topic_id, &refusal)
+                }
             });
         }
         Ok(DeleteTopicsResponse::default().with_responses(responses))
@@ -77,14 +88,65 @@ impl Handler for DeleteTopics {
         asked.extend(request.topic_names.into_iter().map(by_name));
         let mut seen = HashSet::with_capacity(asked.len());
         asked.retain(|topic| seen.insert(key(topic)));
-        let result = |topic: DeleteTopicState| {
-            DeletableTopicResult::default()
-                .with_name(topic.name)
-                .with_topic_id(topic.topic_id)
-                .with_error_code(refusal.code.code())
-                .with_error_message(refusal.text())
-        };
+        let result = |topic: DeleteTopicState| failed(topic.name, topic.topic_id, refusal);
         DeleteTopicsResponse::default().with_responses(asked.into_iter().map(result).collect())
+    }
+}
+
+fn failed(name: Option<TopicName>, id: Uuid, refusal: &Refusal) -> DeletableTopicResult {
+    DeletableTopicResult::default()
+        .with_name(name)
+        .with_topic_id(id)
+        .with_error_code(refusal.code.code())
+        .with_error_message(refusal.text())
+}
+
+/// Which topics the client may see and delete.
+struct Rights<'a> {
+    permissions: Permissions<'a>,
+    /// Any: it may delete from the cluster.
+    deletes_all: bool,
+}
+
+impl<'a> Rights<'a> {
+    fn of(permissions: Permissions<'a>) -> Self {
+        let deletes_all = permissions.shows(Operation::Delete, Resource::cluster());
+        Self { permissions, deletes_all }
+    }
+
+    fn may_describe(&self, name: &str) -> bool {
+        self.deletes_all || self.permissions.shows(Operation::Describe, Resource::topic(name))
+    }
+
+    fn may_delete(&self, name: &str) -> bool {
+        self.deletes_all || self.permissions.shows(Operation::Delete, Resource::topic(name))
+    }
+
+    /// Why a topic is not deleted for this client, and its name if the client came with its id and may know it. Whether
+    /// a name is a topic's is not for everybody to know; that there is an id is no secret. A topic that is not there is
+    /// refused at once: if it came to be meanwhile, nobody has asked whether the client may delete it.
+    ///
+    /// Source: Kafka `ControllerApis.deleteTopics`.
+    fn fault(&self, image: &MetadataImage, which: &TopicRef) -> Option<(Refusal, Option<TopicName>)> {
+        if self.deletes_all {
+            return None;
+        }
+        let name = match which {
+            TopicRef::Name(name) => name.as_str(),
+            TopicRef::Id(id) => match image.topic_by_id(*id) {
+                Some(topic) => topic.name.as_str(),
+                None => return Some((BrokerError::UnknownTopicId { id: *id }.into(), None)),
+            },
+        };
+        let (is_seen, by_id) = (self.may_describe(name), matches!(which, TopicRef::Id(_)));
+        if is_seen && image.topic(name).is_none() {
+            return Some((BrokerError::UnknownTopic { topic: name.to_owned() }.into(), None));
+        }
+        if self.permissions.allows(Operation::Delete, Resource::topic(name)) && (is_seen || by_id) {
+            return None;
+        }
+        let name = (is_seen && by_id).then(|| TopicName(StrBytes::from_string(name.to_owned())));
+        Some((BrokerError::Denied { kind: ResourceKind::Topic }.into(), name))
     }
 }
 

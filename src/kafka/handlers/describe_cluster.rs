@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::CLUSTER_OPERATIONS;
-use super::metadata::controller;
+use super::metadata::{cluster_operations, controller};
 use crate::broker::BrokerError;
 use crate::cluster::NodeImage;
 use crate::kafka::api::Handler;
@@ -44,7 +43,7 @@ impl Handler for DescribeCluster {
             .with_controller_id(controller(ctx, &living))
             .with_brokers(listed.filter_map(|node| broker(ctx, node, !living.contains(node))).collect());
         if request.include_cluster_authorized_operations {
-            response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+            response.cluster_authorized_operations = cluster_operations(ctx);
         }
         Ok(response)
     }

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::resource::{BROKER, CLIENT_METRICS, GROUP, Resource, TOPIC};
+use super::resource::{BROKER, CLIENT_METRICS, GROUP, Resource, TOPIC, guarded};
+use crate::access::Operation;
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -52,6 +53,9 @@ fn describe(ctx: &Context, asked: &DescribeConfigsResource) -> Result<Vec<Config
     let keys: Option<Vec<String>> =
         asked.configuration_keys.as_ref().map(|keys| keys.iter().map(ToString::to_string).collect());
     let invalid = |words: String| Err(Refusal::new(ErrorCode::InvalidRequest, words));
+    if let Some(guarded) = guarded(asked.resource_type, &asked.resource_name) {
+        ctx.authorise(Operation::DescribeConfigs, guarded)?;
+    }
     let broker = &ctx.broker;
     match Resource::parse(asked.resource_type, &asked.resource_name) {
         Ok(Resource::Topic(name)) => {

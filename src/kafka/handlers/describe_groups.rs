@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::GROUP_OPERATIONS;
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::{GroupDescription, GroupError, GroupState, MemberDescription};
 use crate::kafka::api::Handler;
@@ -28,15 +28,21 @@ impl Handler for DescribeGroups {
         ctx: &Context,
         request: DescribeGroupsRequest,
     ) -> Result<DescribeGroupsResponse, BrokerError> {
+        let permissions = ctx.permissions();
         let mut groups = Vec::with_capacity(request.groups.len());
         for id in request.groups {
+            if !permissions.allows(Operation::Describe, Resource::group(&id)) {
+                let group = DescribedGroup::default().with_group_id(id);
+                groups.push(group.with_error_code(ErrorCode::GroupAuthorizationFailed.code()));
+                continue;
+            }
             let mut group = match ctx.broker.describe_group(&id).await {
                 Ok(Some(group)) => described(group),
                 Ok(None) | Err(GroupError::NotFound { .. }) => absent(ctx.version(), &id),
                 Err(error) => DescribedGroup::default().with_error_code(ErrorCode::from(&error).code()),
             };
             if request.include_authorized_operations && group.error_code == 0 {
-                group.authorized_operations = GROUP_OPERATIONS;
+                group.authorized_operations = permissions.operations(Resource::group(&id));
             }
             groups.push(group.with_group_id(id));
         }

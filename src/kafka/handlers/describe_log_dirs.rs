@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use tracing::warn;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, LogDir};
 use crate::kafka::api::{Answer, Handler, Reply, ResponseFrame};
 use crate::kafka::context::Context;
@@ -44,6 +45,7 @@ impl Handler for DescribeLogDirs {
     type Response = LogDirs;
 
     async fn handle(ctx: &Context, request: DescribeLogDirsRequest) -> Result<LogDirs, BrokerError> {
+        ctx.authorise(Operation::Describe, Resource::cluster())?;
         let asked = request.topics.map(|topics| {
             topics.into_iter().map(|topic| (topic.topic.to_string(), topic.partitions)).collect()
         });

@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{ActiveProducer, BrokerError};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -51,6 +52,7 @@ async fn producers(ctx: &Context, name: &str, index: i32) -> Result<Vec<Producer
     if let Err(source) = TopicName::new(name) {
         return Err(BrokerError::InvalidTopicName { name: name.to_owned(), source }.into());
     }
+    ctx.authorise(Operation::Read, Resource::topic(name))?;
     let found = ctx.broker.active_producers(name, index).await;
     let producers = found.map_err(|error| match error {
         BrokerError::UnknownPartition { .. } => Refusal { message: None, ..Refusal::from(error) }, // as Kafka has it

@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, Quorum, Voter};
 use crate::cluster::Endpoint;
 use crate::kafka::api::Handler;
@@ -36,6 +37,7 @@ impl Handler for DescribeQuorum {
         ctx: &Context,
         request: DescribeQuorumRequest,
     ) -> Result<DescribeQuorumResponse, BrokerError> {
+        ctx.authorise(Operation::Describe, Resource::cluster())?;
         let version = ctx.version();
         let response = DescribeQuorumResponse::default();
         let unknown = |topic: &AskedTopic| unknown(topic, version);

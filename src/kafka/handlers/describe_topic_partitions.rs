@@ -5,12 +5,13 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::TOPIC_OPERATIONS;
 use super::metadata::{INTERNAL, leader};
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
+use crate::kafka::permissions::Permissions;
 use crate::model::TopicName as Name;
 use crate::wire::messages::describe_topic_partitions_request::Cursor as From;
 use crate::wire::messages::describe_topic_partitions_response::{
@@ -52,14 +53,33 @@ impl Handler for DescribeTopicPartitions {
         };
         let first = from.map_or("", |from| from.topic_name.as_str());
         let limit = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, PARTITIONS_MAX);
-        let mut page = Page { ctx, image: &image, left: limit, topics: Vec::new(), next: None };
+        let permissions = ctx.permissions();
+        let mut page = Page {
+            ctx,
+            image: &image,
+            permissions: &permissions,
+            left: limit,
+            topics: Vec::new(),
+            next: None,
+        };
+        let mut hidden = Vec::new();
         for name in names.range(first..) {
+            if !request.topics.is_empty() && !permissions.allows(Operation::Describe, Resource::topic(name)) {
+                let code = ErrorCode::TopicAuthorizationFailed;
+                let topic = failed(code, TopicName(StrBytes::from_string((*name).to_owned())));
+                hidden.push(topic.with_is_internal(false).with_topic_authorized_operations(i32::MIN));
+                continue;
+            }
+            if !permissions.shows(Operation::Describe, Resource::topic(name)) {
+                continue;
+            }
             let begin = from.filter(|from| from.topic_name.as_str() == *name);
             page.add(name, begin.map_or(0, |from| usize::try_from(from.partition_index).unwrap_or(0)));
             if page.next.is_some() {
                 break;
             }
         }
+        page.topics.append(&mut hidden);
         Ok(DescribeTopicPartitionsResponse::default().with_topics(page.topics).with_next_cursor(page.next))
     }
 
@@ -80,6 +100,7 @@ fn is_in_place(from: Option<&From>, request: &DescribeTopicPartitionsRequest) ->
 struct Page<'a> {
     ctx: &'a Context,
     image: &'a MetadataImage,
+    permissions: &'a Permissions<'a>,
     /// Partitions that still find room.
     left: usize,
     topics: Vec<DescribeTopicPartitionsResponseTopic>,
@@ -94,12 +115,14 @@ impl Page<'_> {
             self.next = Some(cursor(name, 0));
             return;
         }
+        let operations = self.permissions.operations(Resource::topic(name));
         let Some(topic) = self.image.topic(name) else {
             let code = match Name::new(name) {
                 Ok(_) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
-            self.topics.push(failed(code, TopicName(StrBytes::from_string(name.to_owned()))));
+            let topic = failed(code, TopicName(StrBytes::from_string(name.to_owned())));
+            self.topics.push(topic.with_topic_authorized_operations(operations));
             return;
         };
         let end = topic.partitions.len().min(begin.saturating_add(self.left));
@@ -112,7 +135,7 @@ impl Page<'_> {
                 .with_topic_id(topic.id.0)
                 .with_is_internal(topic.is_internal())
                 .with_partitions(partitions)
-                .with_topic_authorized_operations(TOPIC_OPERATIONS),
+                .with_topic_authorized_operations(operations),
         );
         if end < topic.partitions.len() {
             self.next = Some(cursor(name, end));
@@ -154,6 +177,5 @@ fn failed(code: ErrorCode, name: TopicName) -> DescribeTopicPartitionsResponseTo
     DescribeTopicPartitionsResponseTopic::default()
         .with_error_code(code.code())
         .with_is_internal(INTERNAL.contains(&name.as_str()))
-        .with_topic_authorized_operations(TOPIC_OPERATIONS)
         .with_name(Some(name))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::cluster::MetadataImage;
 use crate::kafka::api::Handler;
@@ -49,12 +50,17 @@ impl Handler for ElectLeaders {
     ) -> Result<ElectLeadersResponse, BrokerError> {
         let image = ctx.broker.image();
         let asked = request.topic_partitions.as_deref();
+        let refused = |refusal: &Refusal| {
+            let results =
+                asked.unwrap_or_default().iter().map(|topic| refused_topic(topic, refusal)).collect();
+            Self::refused(refusal.code).with_replica_election_results(results)
+        };
+        if let Err(denied) = ctx.authorise(Operation::Alter, Resource::cluster()) {
+            return Ok(refused(&denied.into()));
+        }
         let Some(election) = election(request.election_type) else {
             let words = format!("Unknown election type {}", request.election_type);
-            let refusal = Refusal::new(ErrorCode::InvalidRequest, words);
-            let refused = |topic: &TopicPartitions| refused_topic(topic, &refusal);
-            let results = asked.unwrap_or_default().iter().map(refused).collect();
-            return Ok(Self::refused(refusal.code).with_replica_election_results(results));
+            return Ok(refused(&Refusal::new(ErrorCode::InvalidRequest, words)));
         };
         let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let deadline = Instant::now() + timeout.min(WITHIN_MAX);

@@ -11,11 +11,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::leader_instead;
+use crate::access::{Operation, Resource};
 use crate::broker::{self, BrokerError, FetchPlan, FetchedPartition, Isolation};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, Handler, Reply};
 use crate::kafka::context::Context;
 use crate::kafka::fetch_session::{Scope, Scoped, TopicKey, Wanted};
+use crate::kafka::permissions::Permissions;
 use crate::keys::CompressionType;
 use crate::model::{LeaderEpoch, TopicId};
 use crate::storage::Run;
@@ -56,8 +58,12 @@ impl Handler for Fetch {
             Err(code) => return Ok(Self::refused(code)),
         };
         let image = ctx.broker.image();
-        let asked: Vec<Asked> =
-            wanted.iter().map(|wanted| Asked::resolve(ctx, &image, wanted, &request)).collect();
+        let permissions = ctx.permissions();
+        let is_replica = request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0;
+        let asked: Vec<Asked> = match is_replica {
+            false => wanted.iter().map(|wanted| Asked::resolve(ctx, &image, &permissions, wanted)).collect(),
+            true => vec![Asked::of_replica(&permissions); wanted.len()],
+        };
         let plan = plan(ctx, &request, isolation, &asked);
         let mut fetched = if plan.partitions.is_empty() {
             Vec::new() // Kafka does not wait for nothing
@@ -97,20 +103,36 @@ impl Answer for FetchResponse<Run> {
 }
 
 /// A partition of the request, once its topic was looked up.
+#[derive(Clone)]
 enum Asked {
     Read(broker::FetchPartition),
     Refused(ErrorCode),
 }
 
 impl Asked {
-    fn resolve(ctx: &Context, image: &MetadataImage, wanted: &Wanted, request: &FetchRequest) -> Self {
-        if request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0 {
-            return Self::Refused(ErrorCode::NotLeaderOrFollower); // replicas have a door of their own
-        }
-        let topic = match &wanted.topic {
-            TopicKey::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition),
-            TopicKey::Id(id) => image.topic_by_id(TopicId(*id)).ok_or(ErrorCode::UnknownTopicId),
+    /// Replicas have a door of their own.
+    fn of_replica(permissions: &Permissions<'_>) -> Self {
+        let is_node = permissions.allows(Operation::ClusterAction, Resource::cluster());
+        Self::Refused(match is_node {
+            true => ErrorCode::NotLeaderOrFollower,
+            false => ErrorCode::TopicAuthorizationFailed,
+        })
+    }
+
+    fn resolve(ctx: &Context, image: &MetadataImage, permissions: &Permissions<'_>, wanted: &Wanted) -> Self {
+        let (topic, name) = match &wanted.topic {
+            TopicKey::Name(name) => {
+                (image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition), Some(name.as_str()))
+            }
+            TopicKey::Id(id) => {
+                let topic = image.topic_by_id(TopicId(*id));
+                (topic.ok_or(ErrorCode::UnknownTopicId), topic.map(|topic| topic.name.as_str()))
+            }
         };
+        // Whether a topic exists is not for everybody to know; which name an id has is no secret, as in Kafka.
+        if !name.is_none_or(|name| permissions.allows(Operation::Read, Resource::topic(name))) {
+            return Self::Refused(ErrorCode::TopicAuthorizationFailed);
+        }
         match topic {
             Err(code) => Self::Refused(code),
             Ok(topic) if !has_partition(topic, wanted.partition) => {

@@ -5,6 +5,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -20,6 +21,8 @@ const SHARE: i8 = 2;
 /// The first versions with words for errors, and with several keys.
 const WORDS: i16 = 1;
 const BATCHED: i16 = 4;
+/// The first version that may ask for a share group's coordinator.
+const SHARED: i16 = 6;
 /// What Kafka says, where it says something, when nothing is wrong.
 const NO_ERROR: &str = "NONE";
 const NO_NODE: i32 = -1;
@@ -62,6 +65,7 @@ struct Found {
 async fn find(ctx: &Context, key_type: i8, key: &str) -> Result<Found, Refusal> {
     match key_type {
         GROUP => {
+            ctx.authorise(Operation::Describe, Resource::group(key))?;
             let found = ctx.broker.find_group_coordinator(key).await;
             let node = found.map_err(|error| Refusal::from(&error))?;
             let (host, port) = ctx.address(&node).ok_or_else(|| {
@@ -70,11 +74,17 @@ async fn find(ctx: &Context, key_type: i8, key: &str) -> Result<Found, Refusal> 
             Ok(Found { id: BrokerId(node.id), host, port })
         }
         TRANSACTION => {
+            ctx.authorise(Operation::Describe, Resource::transactional_id(key))?;
             let code = ErrorCode::TransactionalIdAuthorizationFailed;
             Err(Refusal::new(code, "Transactions are not supported yet."))
         }
         // Share groups' coordinator keeps state for brokers, of which there is none here.
-        _ => Err(Refusal::new(ErrorCode::InvalidRequest, "There are no coordinators of this type.")),
+        _ => {
+            if key_type == SHARE && ctx.version() >= SHARED {
+                ctx.authorise(Operation::ClusterAction, Resource::cluster())?;
+            }
+            Err(Refusal::new(ErrorCode::InvalidRequest, "There are no coordinators of this type."))
+        }
     }
 }
 

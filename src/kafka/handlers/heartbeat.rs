@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::{GroupError, Heartbeat as Beat};
 use crate::kafka::api::Handler;
@@ -18,6 +19,7 @@ impl Handler for Heartbeat {
     type Response = HeartbeatResponse;
 
     async fn handle(ctx: &Context, request: HeartbeatRequest) -> Result<HeartbeatResponse, BrokerError> {
+        ctx.authorise(Operation::Read, Resource::group(&request.group_id))?;
         let beat = Beat {
             group: request.group_id.to_string(),
             generation: request.generation_id,

@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource, ResourceKind};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -23,6 +24,21 @@ impl Handler for InitProducerId {
         request: InitProducerIdRequest,
     ) -> Result<InitProducerIdResponse, BrokerError> {
         let half_known = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
+        let permissions = ctx.permissions();
+        if request
+            .transactional_id
+            .as_ref()
+            .is_some_and(|id| !permissions.allows(Operation::Write, Resource::transactional_id(id)))
+        {
+            return Ok(Self::refused(ErrorCode::TransactionalIdAuthorizationFailed));
+        }
+        // Whoever may write to some topic may do so without duplicates (KIP-679).
+        if request.transactional_id.is_none()
+            && !permissions.shows(Operation::IdempotentWrite, Resource::cluster())
+            && !permissions.allows_any_of_kind(Operation::Write, ResourceKind::Topic)
+        {
+            return Ok(Self::refused(ErrorCode::ClusterAuthorizationFailed));
+        }
         match &request.transactional_id {
             Some(id) if id.is_empty() => return Ok(Self::refused(ErrorCode::InvalidRequest)),
             Some(_) => return Ok(Self::refused(ErrorCode::TransactionalIdAuthorizationFailed)),

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::{GroupError, JoinGroup as Join, Joined, JoinedMember};
 use crate::kafka::api::Handler;
@@ -34,6 +35,10 @@ impl Handler for JoinGroup {
     type Response = JoinGroupResponse;
 
     async fn handle(ctx: &Context, request: JoinGroupRequest) -> Result<JoinGroupResponse, BrokerError> {
+        if !ctx.allows(Operation::Read, Resource::group(&request.group_id)) {
+            let refused = Self::refused(ErrorCode::GroupAuthorizationFailed);
+            return Ok(refused.with_protocol_name(no_protocol(ctx.version())));
+        }
         let (version, join) = (ctx.version(), join(ctx, &request));
         Ok(match ctx.broker.join_group(join).await {
             Ok(joined) => answer(version, joined),

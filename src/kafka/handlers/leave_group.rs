@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::{GroupError, LeaveGroup as Leave, Leaving};
 use crate::kafka::api::Handler;
@@ -23,6 +24,7 @@ impl Handler for LeaveGroup {
     type Response = LeaveGroupResponse;
 
     async fn handle(ctx: &Context, request: LeaveGroupRequest) -> Result<LeaveGroupResponse, BrokerError> {
+        ctx.authorise(Operation::Read, Resource::group(&request.group_id))?;
         let members = if ctx.version() < SEVERAL {
             vec![MemberIdentity::default().with_member_id(request.member_id)]
         } else {

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::resource::{BROKER, CLIENT_METRICS, GROUP, TOPIC};
+use super::resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -11,8 +12,6 @@ use crate::wire::messages::list_config_resources_response::ConfigResource;
 use crate::wire::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use crate::wire::{ApiKey, ErrorCode, StrBytes};
 
-/// Kafka's loggers of brokers: a kind that exists, and of which Bateau has none.
-const BROKER_LOGGER: i8 = 8;
 /// All kinds, in the order of the answer.
 const KINDS: [i8; 5] = [GROUP, CLIENT_METRICS, BROKER_LOGGER, BROKER, TOPIC];
 
@@ -28,6 +27,7 @@ impl Handler for ListConfigResources {
         ctx: &Context,
         request: ListConfigResourcesRequest,
     ) -> Result<ListConfigResourcesResponse, BrokerError> {
+        ctx.authorise(Operation::DescribeConfigs, Resource::cluster())?;
         let asked = match ctx.version() {
             0 => vec![CLIENT_METRICS],
             _ => request.resource_types,

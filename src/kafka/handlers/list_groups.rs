@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::GroupListing;
 use crate::kafka::api::Handler;
@@ -26,7 +27,12 @@ impl Handler for ListGroups {
             Ok(groups) => groups,
             Err(error) => return Ok(Self::refused(ErrorCode::from(&error))),
         };
-        let listed = groups.into_iter().map(listed);
+        let permissions = ctx.permissions();
+        let sees_all = ctx.shows(Operation::Describe, Resource::cluster());
+        let is_shown = |group: &GroupListing| {
+            sees_all || permissions.shows(Operation::Describe, Resource::group(&group.group))
+        };
+        let listed = groups.into_iter().filter(is_shown).map(listed);
         let wanted = listed.filter(|group| {
             passes(&request.states_filter, &group.group_state) && passes(&request.types_filter, CLASSIC)
         });

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, FoundOffset, OffsetSpec};
 use crate::cluster::TopicImage;
 use crate::kafka::api::Handler;
@@ -29,13 +30,15 @@ impl Handler for ListOffsets {
     type Response = ListOffsetsResponse;
 
     async fn handle(ctx: &Context, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, BrokerError> {
-        let image = ctx.broker.image();
+        let (image, permissions) = (ctx.broker.image(), ctx.permissions());
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {
+            let may_describe = permissions.allows(Operation::Describe, Resource::topic(&asked.name));
             let topic = image.topic(&asked.name);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for (partition, times) in once_each(asked) {
                 let found = match topic {
+                    _ if !may_describe => Err(ErrorCode::TopicAuthorizationFailed),
                     _ if times > 1 => Err(ErrorCode::InvalidRequest),
                     None => Err(ErrorCode::UnknownTopicOrPartition),
                     Some(topic) => find(ctx, topic, partition).await,

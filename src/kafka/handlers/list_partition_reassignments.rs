@@ -2,9 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, Reassignment};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
+use crate::kafka::error::Refusal;
 use crate::wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use crate::wire::messages::list_partition_reassignments_response::{
     OngoingPartitionReassignment, OngoingTopicReassignment,
@@ -26,6 +28,10 @@ impl Handler for ListPartitionReassignments {
         ctx: &Context,
         request: ListPartitionReassignmentsRequest,
     ) -> Result<ListPartitionReassignmentsResponse, BrokerError> {
+        if let Err(denied) = ctx.authorise(Operation::Describe, Resource::cluster()) {
+            let refusal = Refusal::from(denied);
+            return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
+        }
         let mut under_way = ctx.broker.reassignments();
         under_way.retain(|one| is_asked_for(request.topics.as_deref(), one));
         let topics = under_way.chunk_by(|one, next| one.topic == next.topic).map(described).collect();

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use tracing::debug;
 
-use super::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, LeaderView};
 use crate::cluster::{MetadataImage, NodeImage, TopicImage};
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
+use crate::kafka::permissions::Permissions;
 use crate::model::{PartitionId, TopicId, TopicName as Name};
 use crate::wire::messages::metadata_request::MetadataRequestTopic;
 use crate::wire::messages::metadata_response::{
@@ -38,10 +39,11 @@ impl Handler for Metadata {
         if let Some(asked) = request.topics.as_ref().filter(|asked| !well_formed(asked, version)) {
             return Ok(MetadataResponse::default().with_topics(asked.iter().map(misformed).collect()));
         }
+        let permissions = ctx.permissions();
         let topics = match &request.topics {
-            None => every_topic(ctx),
-            Some(asked) if asked.is_empty() && version == 0 => every_topic(ctx),
-            Some(asked) => some_topics(ctx, asked, request.allow_auto_topic_creation).await,
+            None => every_topic(ctx, &permissions),
+            Some(asked) if asked.is_empty() && version == 0 => every_topic(ctx, &permissions),
+            Some(asked) => some_topics(ctx, &permissions, asked, request.allow_auto_topic_creation).await,
         };
         let living = ctx.broker.living_nodes(&ctx.broker.image());
         let mut response = MetadataResponse::default()
@@ -51,11 +53,14 @@ impl Handler for Metadata {
             .with_topics(topics);
         if request.include_topic_authorized_operations {
             for topic in &mut response.topics {
-                topic.topic_authorized_operations = TOPIC_OPERATIONS;
+                let is_hidden = topic.error_code == ErrorCode::TopicAuthorizationFailed.code();
+                if let Some(name) = topic.name.as_deref().filter(|_| !is_hidden) {
+                    topic.topic_authorized_operations = permissions.operations(Resource::topic(name));
+                }
             }
         }
         if request.include_cluster_authorized_operations {
-            response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+            response.cluster_authorized_operations = cluster_operations(ctx);
         }
         Ok(response)
     }
@@ -78,13 +83,25 @@ fn misformed(asked: &MetadataRequestTopic) -> MetadataResponseTopic {
     failed(ErrorCode::InvalidRequest, Some(name)).with_topic_id(asked.topic_id)
 }
 
-fn every_topic(ctx: &Context) -> Vec<MetadataResponseTopic> {
-    ctx.broker.image().topics().map(|topic| described(ctx, topic)).collect()
+/// What the client may do with the cluster; nothing if it may not even see it.
+pub(super) fn cluster_operations(ctx: &Context) -> i32 {
+    match ctx.allows(Operation::Describe, Resource::cluster()) {
+        true => ctx.operations(Resource::cluster()),
+        false => 0,
+    }
 }
 
-/// Those that are there first, then those that are not.
+fn every_topic(ctx: &Context, permissions: &Permissions<'_>) -> Vec<MetadataResponseTopic> {
+    let is_shown = |topic: &&Arc<TopicImage>| {
+        permissions.shows(Operation::Describe, Resource::topic(topic.name.as_str()))
+    };
+    ctx.broker.image().topics().filter(is_shown).map(|topic| described(ctx, topic)).collect()
+}
+
+/// Those that are there first, then those that are not, or not for the client.
 async fn some_topics(
     ctx: &Context,
+    permissions: &Permissions<'_>,
     asked: &[MetadataRequestTopic],
     may_create: bool,
 ) -> Vec<MetadataResponseTopic> {
@@ -96,12 +113,27 @@ async fn some_topics(
         }
         let image = ctx.broker.image();
         match (&topic.name, topic.topic_id) {
-            (Some(name), id) if id.is_nil() => match by_name(ctx, &image, name, may_create).await {
-                Ok(topic) => found.push(described(ctx, &topic)),
-                Err(code) => missing.push(failed(code, Some(name.clone()))),
-            },
+            (Some(name), id) if id.is_nil() => {
+                if !permissions.allows(Operation::Describe, Resource::topic(name)) {
+                    let hidden = failed(ErrorCode::TopicAuthorizationFailed, Some(name.clone()));
+                    missing.push(hidden.with_is_internal(false)); // as in Kafka
+                    continue;
+                }
+                match by_name(ctx, &image, permissions, name, may_create).await {
+                    Ok(topic) => found.push(described(ctx, &topic)),
+                    Err(code) => missing.push(failed(code, Some(name.clone()))),
+                }
+            }
             (_, id) => match image.topic_by_id(TopicId(id)) {
-                Some(topic) => found.push(described(ctx, topic)),
+                Some(topic)
+                    if permissions.allows(Operation::Describe, Resource::topic(topic.name.as_str())) =>
+                {
+                    found.push(described(ctx, topic));
+                }
+                // That there is such an id is no secret, as in Kafka.
+                Some(_) => {
+                    missing.push(failed(ErrorCode::TopicAuthorizationFailed, None).with_topic_id(id));
+                }
                 None => missing.push(failed(ErrorCode::UnknownTopicId, None).with_topic_id(id)),
             },
         }
@@ -113,16 +145,24 @@ async fn some_topics(
 async fn by_name(
     ctx: &Context,
     image: &MetadataImage,
+    permissions: &Permissions<'_>,
     name: &str,
     may_create: bool,
 ) -> Result<Arc<TopicImage>, ErrorCode> {
     if let Some(topic) = image.topic(name) {
         return Ok(Arc::clone(topic));
     }
+    let creates = may_create && ctx.broker.settings().auto_create_topics;
+    if creates
+        && !permissions.shows(Operation::Create, Resource::cluster())
+        && !permissions.allows(Operation::Create, Resource::topic(name))
+    {
+        return Err(ErrorCode::TopicAuthorizationFailed);
+    }
     if Name::new(name).is_err() {
         return Err(ErrorCode::InvalidTopicException);
     }
-    if !may_create || INTERNAL.contains(&name) || !ctx.broker.settings().auto_create_topics {
+    if !creates || INTERNAL.contains(&name) {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
     if let Err(error) = ctx.broker.auto_create_topic(name).await {

@@ -100,14 +100,6 @@ pub(super) const APIS: &[Api] = &[
     Api::of::<alter_user_scram_credentials::AlterUserScramCredentials>(),
 ];
 
-/// Operations that a client may do on a topic when nobody restricts it, as Kafka's bit set of `AclOperation` codes:
-/// read, write, create, delete, alter, describe, describe and alter configs.
-const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
-/// On the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
-const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
-/// On a group: read, delete, describe, describe and alter configs.
-const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
-
 /// Where the leader is, for a client that looked for it at the wrong node or with an old epoch (KIP-951). A guess is not
 /// told: while nobody is known to lead, the client has to ask for metadata.
 fn leader_instead(
@@ -138,6 +130,7 @@ fn epoch(epoch: i32) -> Option<LeaderEpoch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::ResourceKind;
     use crate::wire::schema;
 
     #[test]
@@ -214,6 +207,7 @@ mod tests {
 
     #[test]
     fn operations_are_what_kafka_answers_without_an_authorizer() {
-        assert_eq!((TOPIC_OPERATIONS, CLUSTER_OPERATIONS, GROUP_OPERATIONS), (3576, 8096, 3400));
+        let kinds = [ResourceKind::Topic, ResourceKind::Cluster, ResourceKind::Group];
+        assert_eq!(kinds.map(ResourceKind::operation_bits), [3576, 8096, 3400]);
     }
 }

@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 
 use super::exists;
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::cluster::MetadataImage;
 use crate::coordinator::{CommitOffset, CommitOffsets, GroupError};
 use crate::kafka::api::{Handler, RequestError};
 use crate::kafka::context::Context;
 use crate::model::TopicId;
-use crate::wire::messages::offset_commit_request::OffsetCommitRequestTopic;
+use crate::wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use crate::wire::messages::offset_commit_response::{
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
@@ -46,6 +47,17 @@ impl Handler for OffsetCommit {
         if version >= TOPIC_IDS {
             name_topics(&image, &mut request.topics);
         }
+        if let Err(error) = ctx.authorise(Operation::Read, Resource::group(&request.group_id)) {
+            let topics = request.topics.into_iter().map(|topic| failed(topic, ErrorCode::from(&error)));
+            return Ok(OffsetCommitResponse::default().with_topics(topics.collect()));
+        }
+        let permissions = ctx.permissions();
+        let is_open = |topic: &OffsetCommitRequestTopic| {
+            let is_unknown = version >= TOPIC_IDS && topic.name.is_empty();
+            is_unknown || permissions.allows(Operation::Read, Resource::topic(&topic.name))
+        };
+        let (open, closed) = request.topics.into_iter().partition::<Vec<_>, _>(is_open);
+        request.topics = open;
         let commit = commit(&image, &request);
         let count = commit.offsets.len();
         let codes = if count == 0 {
@@ -56,7 +68,10 @@ impl Handler for OffsetCommit {
                 Err(error) => vec![refusal(version, &error); count],
             }
         };
-        Ok(answer(&image, &request, version, codes))
+        let mut response = answer(&image, &request, version, codes);
+        let closed = closed.into_iter().map(|topic| failed(topic, ErrorCode::TopicAuthorizationFailed));
+        response.topics.extend(closed);
+        Ok(response)
     }
 
     fn refused(_code: ErrorCode) -> OffsetCommitResponse {
@@ -138,6 +153,18 @@ fn answer(
         );
     }
     OffsetCommitResponse::default().with_topics(topics)
+}
+
+fn failed(topic: OffsetCommitRequestTopic, code: ErrorCode) -> OffsetCommitResponseTopic {
+    let partition = |one: &OffsetCommitRequestPartition| {
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(one.partition_index)
+            .with_error_code(code.code())
+    };
+    OffsetCommitResponseTopic::default()
+        .with_partitions(topic.partitions.iter().map(partition).collect())
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
 }
 
 fn code(error: &GroupError) -> i16 {

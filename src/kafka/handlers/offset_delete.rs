@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::exists;
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -26,8 +27,15 @@ impl Handler for OffsetDelete {
         ctx: &Context,
         request: OffsetDeleteRequest,
     ) -> Result<OffsetDeleteResponse, BrokerError> {
-        let image = ctx.broker.image();
-        let all = request.topics.iter().flat_map(|topic| {
+        ctx.authorise(Operation::Delete, Resource::group(&request.group_id))?;
+        let (image, permissions) = (ctx.broker.image(), ctx.permissions());
+        let may_read: Vec<bool> = request
+            .topics
+            .iter()
+            .map(|topic| permissions.allows(Operation::Read, Resource::topic(&topic.name)))
+            .collect();
+        let open = request.topics.iter().zip(&may_read).filter_map(|(topic, may)| may.then_some(topic));
+        let all = open.flat_map(|topic| {
             topic.partitions.iter().map(|partition| (topic.name.to_string(), partition.partition_index))
         });
         let known: Vec<(String, i32)> = all.filter(|(topic, index)| exists(&image, topic, *index)).collect();
@@ -37,10 +45,11 @@ impl Handler for OffsetDelete {
         };
         let mut codes =
             answers.iter().map(|answer| answer.as_ref().err().map_or(0, |e| ErrorCode::from(e).code()));
-        let mut answer = |topic: &OffsetDeleteRequestTopic| {
+        let mut answer = |(topic, may_read): (&OffsetDeleteRequestTopic, &bool)| {
             let partitions = topic.partitions.iter().map(|partition| {
                 let index = partition.partition_index;
                 let code = match exists(&image, &topic.name, index) {
+                    _ if !may_read => ErrorCode::TopicAuthorizationFailed.code(),
                     true => codes.next().unwrap_or(0),
                     false => ErrorCode::UnknownTopicOrPartition.code(),
                 };
@@ -49,7 +58,8 @@ impl Handler for OffsetDelete {
             let partitions = partitions.collect();
             OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
         };
-        Ok(OffsetDeleteResponse::default().with_topics(request.topics.iter().map(&mut answer).collect()))
+        let topics = request.topics.iter().zip(&may_read).map(&mut answer).collect();
+        Ok(OffsetDeleteResponse::default().with_topics(topics))
     }
 
     fn refused(code: ErrorCode) -> OffsetDeleteResponse {

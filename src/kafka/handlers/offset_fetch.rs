@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::access::{Operation, Resource};
 use crate::broker::{BrokerError, GroupOffset};
 use crate::cluster::MetadataImage;
 use crate::coordinator::{CommittedOffset, GroupError};
@@ -106,6 +107,9 @@ fn unbatched(
 
 async fn of_group(ctx: &Context, asked: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
     let answer = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
+    if !ctx.allows(Operation::Describe, Resource::group(&asked.group_id)) {
+        return answer.with_error_code(ErrorCode::GroupAuthorizationFailed.code());
+    }
     let found = match &asked.topics {
         None => every_topic(ctx, &asked.group_id).await,
         Some(topics) => some_topics(ctx, &asked.group_id, topics).await,
@@ -116,14 +120,15 @@ async fn of_group(ctx: &Context, asked: &OffsetFetchRequestGroup) -> OffsetFetch
     }
 }
 
-/// By id only those that still exist.
+/// Those that the client may see; by id only those that still exist.
 async fn every_topic(ctx: &Context, group: &str) -> Result<Vec<OffsetFetchResponseTopics>, GroupError> {
-    let image = ctx.broker.image();
+    let (image, permissions) = (ctx.broker.image(), ctx.permissions());
     let mut topics: Vec<OffsetFetchResponseTopics> = Vec::new();
     for offset in ctx.broker.fetch_offsets(group, None).await? {
         let GroupOffset { topic, partition, committed } = offset;
         let id = image.topic(&topic).map_or(Uuid::nil(), |topic| topic.id.0);
-        if ctx.version() >= TOPIC_IDS && id.is_nil() {
+        let is_gone = ctx.version() >= TOPIC_IDS && id.is_nil();
+        if is_gone || !permissions.shows(Operation::Describe, Resource::topic(&topic)) {
             continue;
         }
         let one = found(partition, committed.as_ref());
@@ -146,19 +151,29 @@ async fn some_topics(
     group: &str,
     asked: &[OffsetFetchRequestTopics],
 ) -> Result<Vec<OffsetFetchResponseTopics>, GroupError> {
-    let image = ctx.broker.image();
-    let names: Vec<Option<String>> = asked.iter().map(|topic| name(ctx.version(), &image, topic)).collect();
+    let (image, permissions) = (ctx.broker.image(), ctx.permissions());
+    let name = |topic| {
+        let name = name(ctx.version(), &image, topic).ok_or(ErrorCode::UnknownTopicId)?;
+        match permissions.allows(Operation::Describe, Resource::topic(&name)) {
+            true => Ok(name),
+            false => Err(ErrorCode::TopicAuthorizationFailed),
+        }
+    };
+    let names: Vec<Result<String, ErrorCode>> = asked.iter().map(name).collect();
     let mut wanted = Vec::new();
     for (topic, name) in asked.iter().zip(&names) {
-        let partition = |index: &i32| name.clone().map(|name| (name, *index));
+        let partition = |index: &i32| name.clone().ok().map(|name| (name, *index));
         wanted.extend(topic.partition_indexes.iter().filter_map(partition));
     }
     let mut offsets = ctx.broker.fetch_offsets(group, Some(&wanted)).await?.into_iter();
     let mut topics = Vec::with_capacity(asked.len());
     for (topic, name) in asked.iter().zip(names) {
-        let Some(name) = name else {
-            topics.push(failed(topic, ErrorCode::UnknownTopicId.code()));
-            continue;
+        let name = match name {
+            Ok(name) => name,
+            Err(code) => {
+                topics.push(failed(topic, code.code()));
+                continue;
+            }
         };
         let partition = |index: &i32| {
             let committed = offsets.next().and_then(|offset| offset.committed);

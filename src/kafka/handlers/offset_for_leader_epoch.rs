@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -28,11 +29,20 @@ impl Handler for OffsetForLeaderEpoch {
         ctx: &Context,
         request: OffsetForLeaderEpochRequest,
     ) -> Result<OffsetForLeaderEpochResponse, BrokerError> {
+        let permissions = ctx.permissions();
+        // Who replicates need not see topics one by one (KIP-320).
+        let sees_all = permissions.shows(Operation::ClusterAction, Resource::cluster());
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in &request.topics {
+            let resource = Resource::topic(&asked.topic);
+            let may_describe = sees_all || permissions.allows(Operation::Describe, resource);
             let mut partitions = Vec::with_capacity(asked.partitions.len());
             for partition in &asked.partitions {
-                let (code, epoch, end) = match find(ctx, asked, partition).await {
+                let found = match may_describe {
+                    true => find(ctx, asked, partition).await,
+                    false => Err(BrokerError::Denied { kind: resource.kind }),
+                };
+                let (code, epoch, end) = match found {
                     Ok((epoch, end)) => (0, epoch, end),
                     Err(error) => (ErrorCode::from(&error).code(), -1, -1),
                 };

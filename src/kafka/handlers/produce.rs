@@ -13,11 +13,13 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::leader_instead;
+use crate::access::{Operation, Resource};
 use crate::broker::{Acks, Broker, BrokerError, OffsetSpec, PendingAppend, Produced};
 use crate::cluster::{MetadataImage, TopicImage};
 use crate::kafka::api::{Answer, BoxFuture, Pipelined, Reply};
 use crate::kafka::context::{Context, address};
 use crate::kafka::error::RecordFaults;
+use crate::kafka::permissions::Permissions;
 use crate::model::compression::Compression;
 use crate::model::{BatchHeader, TopicId};
 use crate::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -64,8 +66,10 @@ impl Pipelined for Produce {
         let version = ctx.version();
         let image = ctx.broker.image();
         let topics = once_each(request.topic_data);
+        let permissions = ctx.permissions();
         // Beside each other: a partition without a leader is waited for, which must not add up.
-        let begun = join_all(topics.into_iter().map(|topic| begin_topic(ctx, &image, topic, acks))).await;
+        let begin = |topic| begin_topic(ctx, &image, &permissions, topic, acks);
+        let begun = join_all(topics.into_iter().map(begin)).await;
         let (broker, listener) = (ctx.broker.clone(), Arc::clone(&ctx.client.listener));
         Box::pin(async move {
             let mut response = ProduceResponse::default();
@@ -157,12 +161,22 @@ enum Fault {
     Request(ErrorCode),
 }
 
-async fn begin_topic(ctx: &Context, image: &MetadataImage, data: TopicProduceData, acks: Acks) -> BegunTopic {
+async fn begin_topic(
+    ctx: &Context,
+    image: &MetadataImage,
+    permissions: &Permissions<'_>,
+    data: TopicProduceData,
+    acks: Acks,
+) -> BegunTopic {
     let by_id = ctx.version() >= 13;
     let topic = if by_id { image.topic_by_id(TopicId(data.topic_id)) } else { image.topic(&data.name) };
     let topic = topic.map(Arc::clone);
+    // Whether a topic exists is not for everybody to know; which name an id has is no secret, as in Kafka.
+    let name = if by_id { topic.as_ref().map(|topic| topic.name.as_str()) } else { Some(data.name.as_str()) };
+    let may_write = name.is_none_or(|name| permissions.allows(Operation::Write, Resource::topic(name)));
     let begin = async |partition: &PartitionProduceData| {
         let begun = match &topic {
+            _ if !may_write => Err(Fault::Request(ErrorCode::TopicAuthorizationFailed)),
             Some(topic) => begin_partition(ctx, topic, partition, acks).await,
             None if by_id => Err(Fault::Request(ErrorCode::UnknownTopicId)),
             None => Err(Fault::Request(ErrorCode::UnknownTopicOrPartition)),

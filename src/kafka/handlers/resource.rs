@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::access;
 use crate::broker::{Broker, BrokerError, ConfigChange};
 use crate::kafka::context::Context;
 use crate::kafka::error::Refusal;
@@ -15,6 +16,8 @@ pub(super) const TOPIC: i8 = 2;
 pub(super) const BROKER: i8 = 4;
 pub(super) const CLIENT_METRICS: i8 = 16;
 pub(super) const GROUP: i8 = 32;
+/// Kafka's loggers of brokers: a kind that exists, and of which Bateau has none.
+pub(super) const BROKER_LOGGER: i8 = 8;
 
 /// A resource that has a configuration here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +57,27 @@ async fn alter<A: Altered>(ctx: &Context, asked: &A, times: usize, validate: boo
     if let Some(refusal) = fault_of_form(times, asked.keys().into_iter()) {
         return Err(refusal);
     }
-    let resource = Resource::to_change(asked.kind(), asked.name())?;
+    let resource = match Resource::to_change(asked.kind(), asked.name()) {
+        Err(refusal) if refusal.code == ErrorCode::InvalidRequest => return Err(refusal),
+        resource => resource,
+    };
+    if let Some(guarded) = guarded(asked.kind(), asked.name()) {
+        ctx.authorise(access::Operation::AlterConfigs, guarded)?;
+    }
+    let resource = resource?;
     resource.alter(&ctx.broker, asked.change()?, validate).await
+}
+
+/// What a client needs permissions for if it wants to see or change the configuration of a resource.
+///
+/// Source: Kafka `ConfigHelper.handleDescribeConfigsRequest`, `ControllerApis.authorizeAlterResource`.
+pub(super) fn guarded(kind: i8, name: &str) -> Option<access::Resource<'_>> {
+    match kind {
+        TOPIC => Some(access::Resource::topic(name)),
+        GROUP => Some(access::Resource::group(name)),
+        BROKER | BROKER_LOGGER | CLIENT_METRICS => Some(access::Resource::cluster()),
+        _ => None,
+    }
 }
 
 impl Resource {

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::coordinator::{GroupError, SyncGroup as Sync};
 use crate::kafka::api::Handler;
@@ -29,6 +30,7 @@ impl Handler for SyncGroup {
         if ctx.version() >= SAYS_PROTOCOL && !says_protocol {
             return Ok(Self::refused(ErrorCode::InconsistentGroupProtocol));
         }
+        ctx.authorise(Operation::Read, Resource::group(&request.group_id))?;
         Ok(match ctx.broker.sync_group(sync(&request)).await {
             Ok(synced) => SyncGroupResponse::default()
                 .with_protocol_type(synced.protocol_type.map(StrBytes::from_string))

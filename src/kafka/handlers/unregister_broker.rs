@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -24,6 +25,10 @@ impl Handler for UnregisterBroker {
         ctx: &Context,
         request: UnregisterBrokerRequest,
     ) -> Result<UnregisterBrokerResponse, BrokerError> {
+        if let Err(denied) = ctx.authorise(Operation::Alter, Resource::cluster()) {
+            let refusal = Refusal::from(denied);
+            return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
+        }
         let id = request.broker_id.0;
         let refusal = match ctx.broker.unregister(id).await {
             Ok(()) => return Ok(UnregisterBrokerResponse::default().with_error_message(None)),

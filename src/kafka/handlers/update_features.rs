@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::access::{Operation, Resource};
 use crate::broker::BrokerError;
 use crate::kafka::api::Handler;
 use crate::kafka::context::Context;
@@ -39,6 +40,10 @@ impl Handler for UpdateFeatures {
         ctx: &Context,
         request: UpdateFeaturesRequest,
     ) -> Result<UpdateFeaturesResponse, BrokerError> {
+        if let Err(denied) = ctx.authorise(Operation::Alter, Resource::cluster()) {
+            let refusal = Refusal::from(denied);
+            return Ok(Self::refused(refusal.code).with_error_message(refusal.text()));
+        }
         let node = ctx.broker.node_id();
         let faults = request.feature_updates.iter().find_map(|update| fault(update, ctx.version(), node));
         if let Some(words) = faults {
