@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::tls::{Health, Reloaded, ServerTls};
+use crate::tls::{ClientTls, Health, Reloaded, ServerTls};
 
 /// How often files are looked at.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
@@ -16,6 +16,7 @@ const SAID_EVERY: u32 = 360;
 /// seconds since 1970.
 pub(super) async fn keep(
     certificates: &[Arc<ServerTls>],
+    of_clients: &[Arc<ClientTls>],
     mut closing: watch::Receiver<bool>,
     now: fn() -> i64,
 ) {
@@ -43,6 +44,11 @@ pub(super) async fn keep(
                 }
                 Err(_) => return,
             }
+        }
+        for tls in of_clients {
+            let asked = Arc::clone(tls);
+            // What is wrong with the files is said of the server's side, which has the same.
+            drop(tokio::task::spawn_blocking(move || asked.reload().is_ok()).await);
         }
         if look % SAID_EVERY == 0
             && let Some(tls) = certificates.first()

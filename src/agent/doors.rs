@@ -83,7 +83,7 @@ impl Doors {
     }
 
     /// To be served, and the certificates in use there.
-    pub(super) fn into_listeners(self) -> (Vec<Listener>, Option<Vec<Arc<ServerTls>>>) {
+    pub(super) fn into_listeners(self) -> (Vec<Listener>, Vec<Arc<ServerTls>>) {
         let Self { bound, tls, mechanisms, principal_rules } = self;
         let listener = |(config, socket, _): (ListenerConfig, TcpListener, _)| {
             let used = |tls: &Tls| match config.protocol {
@@ -101,7 +101,7 @@ impl Doors {
             }
         };
         let listeners = bound.into_iter().map(listener).collect();
-        (listeners, tls.map(|tls| vec![tls.alone, tls.beside_sasl]))
+        (listeners, tls.map(|tls| vec![tls.alone, tls.beside_sasl]).unwrap_or_default())
     }
 }
 

@@ -7,6 +7,7 @@ mod files;
 mod formation;
 mod http;
 mod neighbours;
+mod port_tls;
 mod recovery;
 mod rpc_port;
 
@@ -35,6 +36,7 @@ pub use files::FileError;
 use files::Files;
 use http::Http;
 use neighbours::Neighbours;
+use port_tls::PortTls;
 pub use recovery::{StoppedMetadata, recover_metadata};
 
 /// Threads that sync files: the disk merges what they ask for.
@@ -158,8 +160,9 @@ impl Agent {
             failed: Arc::default(),
         };
         let failed = Arc::clone(&storage.failed);
-        let metadata = MetadataLog::start(storage.clone(), identity.metadata_replica, identity.is_founder);
-        let metadata = Arc::new(metadata.await.map_err(StartError::Metadata)?);
+        let started =
+            MetadataLog::start(storage.clone(), identity.metadata_replica, identity.is_founder).await;
+        let metadata = Arc::new(started.map_err(StartError::Metadata)?);
         let keys = static_keys(config, identity.node_id, &doors);
         let broker = Broker::new(identity.node_id, storage.clone(), Arc::clone(&metadata), keys);
         broker.give_groups_a_thread();
@@ -183,22 +186,19 @@ impl Agent {
         set_strays_aside(&broker, &storage.data_dir);
         http.door.open(broker.clone());
         let kafka = doors.addresses();
-        running.serve_kafka(doors, &broker);
+        running.serve_kafka(doors, &neighbours.tls, &broker);
         let health = Health::new().await;
         let grpc = running.serve_grpc(&mut neighbours, &broker, &health);
         health.is_ready().await;
         let (maintained, until) = (broker.clone(), running.until());
         running.tasks.spawn(async move { maintained.maintain(until).await });
-        let gossip = neighbours.gossip_addr();
-        let (node_id, cluster_id) = (identity.node_id, identity.cluster_id);
-        let data_dir = path;
         Ok(Self {
-            node_id,
-            cluster_id,
+            node_id: identity.node_id,
+            cluster_id: identity.cluster_id,
             kafka,
             grpc,
-            data_dir,
-            gossip,
+            data_dir: path,
+            gossip: neighbours.gossip_addr(),
             broker,
             http,
             neighbours,
@@ -273,12 +273,15 @@ impl Running {
         Ok(())
     }
 
-    fn serve_kafka(&mut self, doors: Doors, broker: &Broker) {
-        let (listeners, certificates) = doors.into_listeners();
+    fn serve_kafka(&mut self, doors: Doors, port: &PortTls, broker: &Broker) {
+        let (listeners, mut servers) = doors.into_listeners();
+        let (others, clients) = port.certificates();
+        servers.extend(others);
         let server = KafkaServer::new(listeners, broker.clone(), Limits::of(&broker.settings()));
-        if let Some(certificates) = certificates {
+        if !servers.is_empty() {
             let until = self.until();
-            self.tasks.spawn(async move { certificates::keep(&certificates, until, unix_seconds).await });
+            let keep = async move { certificates::keep(&servers, &clients, until, unix_seconds).await };
+            self.tasks.spawn(keep);
         }
         self.tasks.spawn(server.run(self.until()));
     }

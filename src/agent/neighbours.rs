@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::StartError;
 use super::control::ControlThread;
+use super::port_tls::PortTls;
 use super::rpc_port::RpcPort;
 use crate::cluster::Exchange;
 use crate::config::{ClusterConfig, Config, DEFAULT_RPC, HostPort};
@@ -24,6 +25,7 @@ pub(super) struct Neighbours {
     /// Where others find this node's RPC, and gRPC clients; empty if it has none.
     pub(super) rpc_addr: String,
     pub(super) rpc_port: Option<RpcPort>,
+    pub(super) tls: PortTls,
     pub(super) start_id: u64,
     wanted_id: Option<i32>,
     may_form: bool,
@@ -68,12 +70,15 @@ impl Neighbours {
         let control = ControlThread::start().map_err(StartError::Thread)?;
         let settings =
             PeerSettings { seed: start_id, spawn_control: control.spawner(), ..PeerSettings::default() };
-        let peers = Peers::new(settings, hello(meta, start_id), Arc::new(TcpConnect));
+        let tls = PortTls::load(config)?;
+        let connect = tls.connect().unwrap_or_else(|| Arc::new(TcpConnect));
+        let peers = Peers::new(settings, hello(meta, start_id), connect);
         let exchange = Exchange::new(peers);
         let mut neighbours = Self {
             exchange,
             rpc_addr: String::new(),
             rpc_port: None,
+            tls,
             start_id,
             wanted_id: config.node_id,
             may_form: config.cluster.as_ref().is_some_and(|cluster| cluster.bootstrap),
@@ -93,7 +98,9 @@ impl Neighbours {
     async fn listen(&mut self, config: &ClusterConfig) -> Result<(), StartError> {
         let address = HostPort { host: config.bind.host.clone(), port: config.rpc_port };
         let failed = |source| StartError::Listen { address: address.clone(), source };
-        let port = RpcPort::open(&address, Some(Arc::clone(&self.exchange))).await.map_err(failed)?;
+        let port = RpcPort::open(&address, Some(Arc::clone(&self.exchange)), self.tls.clone())
+            .await
+            .map_err(failed)?;
         self.rpc_addr =
             HostPort { host: config.advertised_host.clone(), port: port.bound.port() }.to_string();
         self.rpc_port = Some(port);
@@ -104,7 +111,7 @@ impl Neighbours {
     async fn listen_alone(&mut self) {
         let (host, port) = DEFAULT_RPC;
         let address = HostPort { host: host.into(), port };
-        match RpcPort::open(&address, None).await {
+        match RpcPort::open(&address, None, self.tls.clone()).await {
             Ok(port) => {
                 self.rpc_addr = address.to_string();
                 self.rpc_port = Some(port);

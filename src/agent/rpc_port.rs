@@ -10,13 +10,16 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::port_tls::{Came, PortTls};
 use crate::cluster::Exchange;
 use crate::config::HostPort;
-use crate::grpc::Incoming;
+use crate::grpc::{Caller, Incoming};
 use crate::peer::FIRST_BYTE;
 
 /// With what HTTP/2 begins: `PRI * HTTP/2.0`.
 const HTTP2: u8 = b'P';
+/// With what TLS begins: a handshake.
+const TLS: u8 = 0x16;
 /// How long a connection may take to say what it is, and how many may be about to.
 const SAID_WITHIN: Duration = Duration::from_secs(5);
 const UNSAID_MAX: usize = 1024;
@@ -39,11 +42,15 @@ impl RpcPort {
     ///
     /// # Errors
     /// If the address cannot be bound.
-    pub(super) async fn open(address: &HostPort, exchange: Option<Arc<Exchange>>) -> io::Result<Self> {
+    pub(super) async fn open(
+        address: &HostPort,
+        exchange: Option<Arc<Exchange>>,
+        tls: PortTls,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address.to_bind()).await?;
         let bound = listener.local_addr()?;
         let (tell, clients) = mpsc::channel(WAITING_MAX);
-        let sorter = Sorter { exchange, clients: tell, unsaid: Arc::new(Semaphore::new(UNSAID_MAX)) };
+        let sorter = Sorter { exchange, tls, clients: tell, unsaid: Arc::new(Semaphore::new(UNSAID_MAX)) };
         let accepting = tokio::spawn(sorter.accept(listener));
         Ok(Self { bound, clients: Some(clients), accepting })
     }
@@ -56,6 +63,7 @@ impl RpcPort {
 #[derive(Clone)]
 struct Sorter {
     exchange: Option<Arc<Exchange>>,
+    tls: PortTls,
     clients: mpsc::Sender<Incoming>,
     unsaid: Arc<Semaphore>,
 }
@@ -91,6 +99,12 @@ impl Sorter {
     }
 
     async fn hand_over(self, stream: TcpStream, remote: SocketAddr, first: u8) {
+        if first == TLS {
+            return self.hand_over_secured(stream, remote).await;
+        }
+        if (first == FIRST_BYTE && self.tls.has_peers()) || (first == HTTP2 && self.tls.has_clients()) {
+            return tracing::debug!(%remote, "it came in plain text, and TLS is spoken here");
+        }
         match (first, self.exchange) {
             (FIRST_BYTE, Some(exchange)) => {
                 let peers = exchange.peers().clone();
@@ -103,6 +117,29 @@ impl Sorter {
                 Err(error) => tracing::debug!(%remote, %error, "a gRPC client was gone at once"),
             },
             (other, _) => tracing::debug!(%remote, first = other, "neither a node nor a gRPC client"),
+        }
+    }
+}
+
+impl Sorter {
+    async fn hand_over_secured(self, stream: TcpStream, remote: SocketAddr) {
+        let came = match self.tls.accept(stream).await {
+            Ok(came) => came,
+            Err(error) => return tracing::info!(%remote, %error, "no agreement on TLS at the RPC port"),
+        };
+        match (came, self.exchange) {
+            (Came::Peer(stream), Some(exchange)) => {
+                let peers = exchange.peers().clone();
+                peers.accept(stream, remote.to_string()).await;
+            }
+            (Came::Peer(_), None) => tracing::debug!(%remote, "another node comes, but this one is alone"),
+            (Came::Client(stream, principal), _) => {
+                let client =
+                    Incoming { stream: Box::new(stream), caller: Caller { peer: remote, principal } };
+                if self.clients.try_send(client).is_err() {
+                    tracing::debug!(%remote, "a gRPC client came while this node takes none");
+                }
+            }
         }
     }
 }
@@ -123,7 +160,9 @@ mod tests {
     use super::*;
 
     async fn port() -> RpcPort {
-        RpcPort::open(&HostPort { host: "127.0.0.1".into(), port: 0 }, None).await.unwrap()
+        RpcPort::open(&HostPort { host: "127.0.0.1".into(), port: 0 }, None, PortTls::default())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

@@ -169,7 +169,7 @@ mod tests {
     fn batch(compression: Compression, values: &[&[u8]]) -> Vec<u8> {
         let mut builder = BatchBuilder::new(BatchOptions { compression, ..BatchOptions::default() });
         for (at, value) in values.iter().enumerate() {
-            let timestamp = 1000 + at as i64;
+            let timestamp = 1000 + i64::try_from(at).unwrap();
             let headers: &[(&[u8], Option<&[u8]>)] = &[(b"h", None)];
             let record = NewRecord { timestamp, key: Some(b"k"), value: Some(value), headers };
             builder.push(&record).unwrap();

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(order, indexes);
         for batch in &batches {
             let header = BatchHeader::parse(&batch.bytes).unwrap();
-            assert_eq!(header.record_count as usize, batch.records.len());
+            assert_eq!(usize::try_from(header.record_count).unwrap(), batch.records.len());
             assert_eq!(header.base_timestamp, 5);
         }
         assert_eq!(pack(&records, &indexes, 10, 5).unwrap().len(), 10);
