@@ -129,7 +129,11 @@ impl Bateau {
         let head = next();
         let (node, cluster) = head.split_once(", node ").unwrap().1.split_once(" of cluster ").unwrap();
         let kafka = next().trim().strip_prefix("kafka").unwrap().trim().to_owned();
-        let http = next();
+        let mut http = next();
+        // Not there if somebody else has the port.
+        if http.trim().starts_with("grpc ") {
+            http = next();
+        }
         assert!(http.trim().starts_with("http "), "{http}");
         let data = next();
         assert!(data.trim().starts_with("data "), "{data}");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "deadlines of tests against a real process")]
 
+mod by_acls;
 mod client;
 mod forwarded;
 mod hidden;
@@ -11,4 +12,3 @@ mod node;
 mod of_groups;
 mod of_the_cluster;
 mod of_topics;
-mod reference;

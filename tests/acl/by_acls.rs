@@ -1,6 +1,6 @@
-//! The rows against a broker that runs already, whose ACLs this makes and deletes: `ACL_BROKER` is the address of one
-//! with an authorizer, a super user `admin` and a user `bob`, who come by PLAIN. The rows have to hold for a Kafka before
-//! they judge Bateau.
+//! The rows by ACLs, which this makes and deletes: of a Bateau, and of a Kafka for which they have to hold first.
+//! `ACL_BROKER` is the address of one that runs and has no topics yet, with an authorizer, a super user `admin` and a user
+//! `bob`, who come by PLAIN with the password of these tests.
 
 use std::env;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use kafka_protocol::messages::{CreateAclsRequest, DeleteAclsRequest};
 use crate::client::{Client, text};
 use crate::hidden::{DESCRIBE, NOT_ASKED, READ, groups, operations, pages, topics};
 use crate::matrix::{CLUSTER_DENIED, GROUP_DENIED, NONE, Permission, TOPIC_DENIED, Topics, rows};
-use crate::node::ADMIN;
+use crate::node::{ADMIN, Node};
 use crate::of_groups;
 
 /// Codes of Kafka for patterns, permissions, and whatever a filter takes.
@@ -67,9 +67,19 @@ fn only(admin: &mut Client, permissions: &[Permission]) {
 }
 
 #[test]
-fn a_broker_that_runs_answers_the_rows_too() {
-    let Ok(address) = env::var("ACL_BROKER") else { return };
-    let address: SocketAddr = address.parse().unwrap();
+fn the_rows_hold_by_acls_too() {
+    let node = Node::start(&[], &["bob"]);
+    hold(node.kafka);
+}
+
+#[test]
+fn the_rows_hold_for_a_broker_that_runs() {
+    if let Ok(address) = env::var("ACL_BROKER") {
+        hold(address.parse().unwrap());
+    }
+}
+
+fn hold(address: SocketAddr) {
     let mut admin = Client::at(address, ADMIN);
     let there = Topics { orders: admin.create_topic("orders"), doomed: admin.create_topic("doomed-by-id") };
     admin.create_topic("doomed");
