@@ -1,11 +1,13 @@
 //! The client's file: contexts, each of them a cluster and how to get in. Passwords are in files of their own.
 //!
-//!     default-context = "dev"
-//!     [context.dev]
-//!     bootstrap-server = "a:9092,b:9092"
-//!     tls-ca = "ca.pem"
-//!     user = "alice"
-//!     password-file = "alice.password"
+//! ```toml
+//! default-context = "dev"
+//! [context.dev]
+//! bootstrap-server = "a:9092,b:9092"
+//! tls-ca = "ca.pem"
+//! user = "alice"
+//! password-file = "alice.password"
+//! ```
 //!
 //! Paths are relative to the directory of the file.
 
