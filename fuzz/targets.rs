@@ -6,6 +6,11 @@
 #[path = "damage.rs"]
 mod damage;
 
+use bateau::access::sasl::{
+    AuthError, Bearer, BearerRules, Decoy, Directory, Exchange, Jwks, Mechanism, ScramCredential,
+    ScramMechanism, Step, UnixMillis,
+};
+use bateau::access::users_file::Users;
 use bateau::coordinator::GroupRecord;
 use bateau::http::{BookRequest, ProduceRequest};
 use bateau::model::compression::Compression;
@@ -169,6 +174,61 @@ pub(crate) fn http_body(body: &[u8]) {
         }
         Err(error) => assert!(error.to_string().len() <= 2000),
     }
+}
+
+/// A directory without users, that checks tokens by a key set from the input.
+struct Nobody {
+    decoy: Decoy,
+    keys: Jwks,
+}
+
+impl Directory for Nobody {
+    fn plain(&self, _: &str, _: &str) -> bool {
+        false
+    }
+
+    fn scram(&self, _: &str, _: ScramMechanism) -> Option<ScramCredential> {
+        None
+    }
+
+    fn bearer(&self, token: &str, now: UnixMillis) -> Result<Bearer, AuthError> {
+        Ok(BearerRules::default().check(&self.keys, token, now)?)
+    }
+
+    fn decoy(&self) -> &Decoy {
+        &self.decoy
+    }
+}
+
+/// Nobody is let in where nobody is known, no exchange goes on after its end, and no file does harm. The first byte
+/// chooses the mechanism; after it each message has its length in two bytes, and what is left is a file.
+pub(crate) fn sasl(input: &[u8]) {
+    let Some((first, mut rest)) = input.split_first() else { return };
+    let mechanism = Mechanism::ALL[usize::from(*first) % Mechanism::ALL.len()];
+    let mut nobody = Nobody { decoy: Decoy::new(b"fuzz"), keys: Jwks::default() };
+    let mut exchange = Exchange::begin(mechanism);
+    let mut has_ended = false;
+    while let Some((length, behind)) = rest.split_first_chunk::<2>() {
+        let Some((message, behind)) = behind.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+        else {
+            break;
+        };
+        match exchange.step(message, &nobody, UnixMillis(0), &mut || [7; 18]) {
+            Step::Done { principal, .. } => panic!("{principal} was let in"),
+            Step::Challenge(_) => assert!(!has_ended, "an exchange went on after its end"),
+            Step::Refused { .. } => has_ended = true,
+        }
+        rest = behind;
+    }
+    if let Ok(users) = Users::parse(rest) {
+        assert!(users.iter().all(|(name, password)| users.check(name, password.reveal())));
+    }
+    // With keys of the input a token of the input may well be good; it must only do no harm.
+    nobody.keys = Jwks::parse(rest).unwrap_or_default();
+    let token = String::from_utf8_lossy(rest);
+    let _ = nobody.bearer(&token, UnixMillis(0));
+    let lax = BearerRules { allow_unsecured: true, ..BearerRules::default() };
+    let _ = lax.check(&nobody.keys, &token, UnixMillis(0));
 }
 
 /// A log, its indexes, its snapshot and the votes, damaged anywhere.

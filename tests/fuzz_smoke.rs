@@ -12,6 +12,7 @@ const REQUEST_ROUNDS: u32 = 400_000;
 const BATCH_ROUNDS: u32 = 100_000;
 const FRAME_ROUNDS: u32 = 100_000;
 const GROUP_RECORD_ROUNDS: u32 = 400_000;
+const SASL_ROUNDS: u32 = 20_000;
 const HTTP_BODY_ROUNDS: u32 = 200_000;
 const DISK_ROUNDS: u32 = 10_000;
 
@@ -55,6 +56,11 @@ fn records_of_groups_are_refused_or_read_as_what_they_are_when_written_again() {
 #[test]
 fn bodies_of_http_requests_are_refused_or_hold_what_is_in_them() {
     fuzz("http_body", HTTP_BODY_ROUNDS, targets::http_body);
+}
+
+#[test]
+fn whoever_authenticates_with_whatever_bytes_is_not_let_in_where_nobody_is_known() {
+    fuzz("sasl", SASL_ROUNDS, targets::sasl);
 }
 
 #[test]
