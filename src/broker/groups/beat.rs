@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 const ADAPTIVE_MS: u64 = 50;
 /// Where it is left to Bateau, nobody waits for others once nobody came for so long: clients that each commit again when
 /// they are answered all wait already.
-const QUIET: Duration = Duration::from_millis(6);
+const QUIET: Duration = Duration::from_millis(10);
 /// So many partitions write between two beats before any of them waits: a few clients that commit one after the other
 /// are answered as fast as the disk can.
 const BUSY_FROM: usize = 20;
