@@ -189,19 +189,19 @@ fn bearer_rules(settings: &SecuritySettings) -> BearerRules {
 }
 
 fn rules(image: &MetadataImage, policy: Option<Arc<Policy>>, settings: &SecuritySettings) -> Rules {
-    let binding = |line: &String| match line.parse::<AclBinding>() {
-        Ok(binding) => Some(binding),
-        // A newer version wrote it; what it denied has to stay denied, and that nobody can tell.
+    let super_users = super_users(&settings.super_users);
+    match image.acls.iter().map(|line| line.parse::<AclBinding>()).collect() {
+        Ok(acls) => Rules {
+            super_users,
+            acls: Arc::new(acls),
+            policy,
+            allow_if_no_acl: settings.allow_everyone_if_no_acl_found,
+        },
+        // A newer version wrote it. It may deny what others allow, so only super users may do anything.
         Err(error) => {
-            tracing::error!(line, %error, "an ACL cannot be read and counts for nothing");
-            None
+            tracing::error!(%error, "an ACL cannot be read: everybody but super users is refused");
+            Rules { super_users, ..Rules::default() }
         }
-    };
-    Rules {
-        super_users: super_users(&settings.super_users),
-        acls: Arc::new(image.acls.iter().filter_map(binding).collect()),
-        policy,
-        allow_if_no_acl: settings.allow_everyone_if_no_acl_found,
     }
 }
 
@@ -221,4 +221,30 @@ pub fn check_super_users(text: &str) -> Result<(), BrokerError> {
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{Operation, Resource};
+    use crate::keys::BrokerSettings;
+
+    #[test]
+    fn while_an_acl_cannot_be_read_nobody_but_super_users_is_let_in() {
+        let pairs = [("super.users", "User:root"), ("allow.everyone.if.no.acl.found", "true")];
+        let settings = BrokerSettings::from_pairs(pairs).unwrap();
+        let allows = |lines: &[&str], name: &str| {
+            let mut image = MetadataImage::default();
+            image.acls = Arc::new(lines.iter().map(|line| (*line).to_owned()).collect());
+            let authorizer = Authorizer::new(rules(&image, None, &settings.security));
+            let host = std::net::Ipv4Addr::LOCALHOST.into();
+            authorizer.allows(&Principal::user(name), host, Operation::Read, Resource::topic("sky"))
+        };
+        let good = "p, User:alice, topic:sky, read, allow, *, literal";
+        assert!(allows(&[good], "alice") && !allows(&[good], "bob"));
+        assert!(allows(&[], "bob"));
+        let strange = "q, User:alice, topic:sky, read, deny";
+        assert!(!allows(&[good, strange], "alice") && !allows(&[strange], "bob"));
+        assert!(allows(&[good, strange], "root"));
+    }
 }

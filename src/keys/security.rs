@@ -8,6 +8,8 @@ use super::kind::{Accepts, BOOLEAN, INT, LIST, LONG, STRING};
 
 /// Mechanisms that there are.
 const MECHANISMS: &[&str] = &["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
+/// Reason for keeping a key without effect.
+const LOOKED_AT: &str = "a file of keys is looked at every 10 s";
 const AUTHORIZERS: &[&str] = &["", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"];
 
 /// Sorted by name.
@@ -35,6 +37,7 @@ pub(super) static SECURITY_KEYS: &[BrokerKey] = &[
     BrokerKey::of("sasl.oauthbearer.expected.issuer", STRING).says("What a token's iss must be; unset, anything."),
     BrokerKey::of("sasl.oauthbearer.jwks.endpoint.refresh.ms", LONG.at_least(1000))
         .with("3600000")
+        .without_effect(LOOKED_AT)
         .says("Milliseconds after which the keys that sign tokens are read again."),
     BrokerKey::of("sasl.oauthbearer.jwks.endpoint.url", STRING)
         .says("Where the keys that sign tokens are: file:///PATH of a JWKS."),

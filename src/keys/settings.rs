@@ -316,7 +316,6 @@ pub struct SecuritySettings {
     pub client_auth: String,
     pub principal_mapping_rules: String,
     pub jwks_url: Option<String>,
-    pub jwks_refresh_ms: u64,
     pub token_issuer: Option<String>,
     /// Empty: any.
     pub token_audience: Vec<String>,
@@ -337,7 +336,6 @@ impl SecuritySettings {
             client_auth: text("ssl.client.auth"),
             principal_mapping_rules: text("ssl.principal.mapping.rules"),
             jwks_url: values.text("sasl.oauthbearer.jwks.endpoint.url"),
-            jwks_refresh_ms: values.number("sasl.oauthbearer.jwks.endpoint.refresh.ms"),
             token_issuer: values.text("sasl.oauthbearer.expected.issuer"),
             token_audience: values.list("sasl.oauthbearer.expected.audience"),
             token_scope_claim: text("sasl.oauthbearer.scope.claim.name"),
